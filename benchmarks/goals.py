@@ -1,0 +1,109 @@
+"""The goals of rows 1 to 4, and how far a result is from them."""
+
+from dataclasses import dataclass
+
+from benchmarks import results, row4_reads
+from benchmarks.results import Result
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`ours` against `theirs` (of `their_case`, else the same case), or at least `factor` alone.
+
+    `beside` names a contestant whose ratio is shown beside such an absolute goal.
+    """
+
+    key: str
+    row: str
+    case: str
+    ours: str
+    theirs: str | None
+    factor: float
+    their_case: str | None = None
+    beside: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A goal with its figures. `met` is None when a contestant is absent: `absent` says why."""
+
+    goal: Goal
+    unit: str
+    figure: float | None
+    other: float | None
+    ratio: float | None
+    met: bool | None
+    absent: str = ""
+
+
+_R1, _R2, _R3, _R4 = results.ROWS
+_TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
+
+
+def _batches(size: int) -> list[Goal]:
+    case = f"{size} events"
+    return [
+        Goal(f"batch{size}-apsw", _R3, case, "pyesdb", "apsw", 0.9),
+        Goal(f"batch{size}-umadb", _R3, case, "pyesdb", "umadb", 1.2),
+        Goal(f"batch{size}-eventsourcing", _R3, case, "pyesdb", "eventsourcing", 1.0),
+    ]
+
+
+def _reads(key: str, case: str) -> list[Goal]:
+    return [
+        Goal(f"{key}-apsw", _R4, case, "pyesdb", "apsw", 0.8),
+        Goal(f"{key}-umadb", _R4, case, "pyesdb", "umadb", 1.0),
+        Goal(f"{key}-eventsourcing", _R4, case, "pyesdb", "eventsourcing", 1.0),
+    ]
+
+
+def _replays(key: str, case: str) -> list[Goal]:
+    return [
+        Goal(f"{key}", _R4, case, "pyesdb", None, 40_000, beside="apsw"),
+        Goal(f"{key}-umadb", _R4, case, "pyesdb", "umadb", 1.0),
+        Goal(f"{key}-eventsourcing", _R4, case, "pyesdb", "eventsourcing", 1.0),
+    ]
+
+
+GOALS = [
+    Goal("single-apsw", _R1, "1 event", "pyesdb", "apsw", 0.75),
+    Goal("single-umadb", _R1, "1 event", "pyesdb", "umadb", 1.5),
+    Goal("single-eventsourcing", _R1, "1 event", "pyesdb", "eventsourcing", 1.0),
+    Goal("tasks64-umadb", _R2, "64 writers", _TASKS, _UMA, 4.0),
+    Goal("threads64-umadb", _R2, "64 writers", _THREADS, _UMA, 2.0),
+    Goal("tasks512-tasks64", _R2, "512 writers", _TASKS, _TASKS, 0.9, "64 writers"),
+    *_batches(100),
+    *_batches(1000),
+    *_reads("all", row4_reads.ALL),
+    *_reads("backwards", row4_reads.BACKWARDS),
+    *_replays("together", row4_reads.TOGETHER),
+    *_replays("apart", row4_reads.APART),
+]
+
+
+def judge(goal: Goal, result: Result) -> Verdict:
+    """Compare medians; a ratio is the median over the rounds."""
+    case = result.case(goal.case)
+    figure = results.figure(case, goal.ours)
+    if figure is None:
+        why = case.absent.get(goal.ours, "not measured")
+        return Verdict(goal, case.unit, None, None, None, None, f"{goal.ours}: {why}")
+    if goal.theirs is None:
+        other = case.samples.get(goal.beside or "")
+        beside = results.ratio(case.samples[goal.ours], other) if other else None
+        return Verdict(goal, case.unit, figure, None, beside, figure >= goal.factor)
+    other_case = result.case(goal.their_case or goal.case)
+    other = results.figure(other_case, goal.theirs)
+    if other is None:
+        why = other_case.absent.get(goal.theirs, "not measured")
+        return Verdict(goal, case.unit, figure, None, None, None, f"{goal.theirs}: {why}")
+    if other_case is case:
+        ratio = results.ratio(case.samples[goal.ours], case.samples[goal.theirs])
+    else:  # measured one after the other, so no round of one belongs to a round of the other
+        ratio = figure / other
+    return Verdict(goal, case.unit, figure, other, ratio, ratio >= goal.factor)
+
+
+def verdicts(found: dict[str, Result]) -> list[Verdict]:
+    """Every goal whose row was measured."""
+    return [judge(goal, found[goal.row]) for goal in GOALS if goal.row in found]

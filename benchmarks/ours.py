@@ -1,0 +1,101 @@
+"""PyESDB as a user calls it: `open`, `append`, `read`, nothing from inside the package."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sides import Missing, looked_at
+from benchmarks.work import Body, kind
+
+try:
+    import pyesdb
+    from pyesdb import Append, NewEvent
+except ImportError as error:  # reported as missing by whoever opens it
+    pyesdb, _why = None, str(error)
+else:
+    _why = ""
+
+
+def _package() -> Any:
+    if pyesdb is None:
+        raise Missing(f"pyesdb cannot be imported: {_why}")
+    return pyesdb
+
+
+def _events(version: int, bodies: Sequence[Body]) -> list[Any]:
+    return [NewEvent(kind(version + index), body) for index, body in enumerate(bodies)]
+
+
+class Ours:
+    """The default store of an embedded database, from any thread."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
+        """One append call, with no expectation."""
+        if len(bodies) == 1:
+            self._store.append(stream, NewEvent(kind(version), bodies[0]))
+        else:
+            self._store.append(stream, _events(version, bodies))
+
+    def fill(self, batch: Sequence[tuple[str, int, Sequence[Body]]]) -> None:
+        """One append_many call."""
+        self._store.append_many(
+            [Append(stream, _events(version, bodies)) for stream, version, bodies in batch]
+        )
+
+    def scan(self) -> tuple[int, int]:
+        """Iterate over read_all."""
+        return looked_at(event.data for event in self._store.read_all())
+
+    def scan_backwards(self) -> tuple[int, int]:
+        """Iterate over read_all, newest first."""
+        return looked_at(event.data for event in self._store.read_all(backwards=True))
+
+    def replay(self, stream: str) -> tuple[int, int]:
+        """Iterate over read."""
+        return looked_at(event.data for event in self._store.read(stream))
+
+
+@contextmanager
+def embedded(folder: Path) -> Iterator[Ours]:
+    """A database with the defaults, as users have it: fsync, not exclusive."""
+    with _package().open(folder / "data") as database:
+        yield Ours(database.store())
+
+
+class OursAsync:
+    """The default store of an embedded database, from tasks of one event loop."""
+
+    def __init__(self, runner: asyncio.Runner, store: Any) -> None:
+        self.runner = runner
+        self._store = store
+
+    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
+        """One append, waited for by the loop."""
+        self.runner.run(self.append_async(stream, version, bodies))
+
+    async def append_async(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
+        """One append call, with no expectation."""
+        await self._store.append(stream, _events(version, bodies))
+
+
+@asynccontextmanager
+async def _opened(folder: Path) -> AsyncIterator[Any]:
+    async with _package().open_async(folder / "data") as database:
+        yield database.store()
+
+
+@contextmanager
+def embedded_async(folder: Path) -> Iterator[OursAsync]:
+    """As embedded, from asyncio."""
+    with asyncio.Runner() as runner:
+        opened = _opened(folder)
+        store = runner.run(opened.__aenter__())
+        try:
+            yield OursAsync(runner, store)
+        finally:
+            runner.run(opened.__aexit__(None, None, None))

@@ -1,0 +1,1 @@
+"""Other event stores, each started, used and stopped by one module."""

@@ -1,0 +1,106 @@
+"""UmaDB: its own server as a child process, its own Python client in this one.
+
+The server syncs each commit group to disk before it answers; it is used with its defaults. A stream
+is a tag. One client is shared by all threads, which is its faster way (measured).
+"""
+
+import importlib.util
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sides import Missing, looked_at
+from benchmarks.work import Body, encode, kind
+
+START_S = 10.0
+READ_BATCH = 1000
+_SERVE = "import sys, umadb; umadb.run_server_from_args(['umadb', *sys.argv[1:]])"
+
+
+class Uma:
+    """A client of a server of our own."""
+
+    def __init__(self, client: Any, module: Any) -> None:
+        self._client = client
+        self._event = module.Event
+        self._query = lambda tag: module.Query([module.QueryItem(tags=[tag])])
+
+    def _events(self, stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
+        return [
+            self._event(kind(version + index), encode(body), [stream], uuid.uuid4())
+            for index, body in enumerate(bodies)
+        ]
+
+    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
+        """One call, with no condition."""
+        self._client.append(self._events(stream, version, bodies))
+
+    def fill(self, batch: Sequence[tuple[str, int, Sequence[Body]]]) -> None:
+        """One call with the events of all streams."""
+        self._client.append([event for append in batch for event in self._events(*append)])
+
+    def scan(self) -> tuple[int, int]:
+        """Iterate over a read of everything."""
+        return looked_at(found.event.data for found in self._client.read())
+
+    def scan_backwards(self) -> tuple[int, int]:
+        """Iterate over a read of everything, newest first."""
+        return looked_at(found.event.data for found in self._client.read(backwards=True))
+
+    def replay(self, stream: str) -> tuple[int, int]:
+        """A read by the stream's tag."""
+        return looked_at(found.event.data for found in self._client.read(self._query(stream)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _connect(module: Any, url: str, server: subprocess.Popen[bytes]) -> Any:
+    deadline = time.monotonic() + START_S
+    while True:
+        try:
+            client = module.Client(url, batch_size=READ_BATCH)
+            client.head()
+        except Exception as error:  # its client raises several kinds while it starts
+            if server.poll() is not None:
+                raise Missing(f"the UmaDB server ended with {server.returncode}") from error
+            if time.monotonic() > deadline:
+                raise Missing(f"no answer from the UmaDB server in {START_S} s: {error}") from error
+            time.sleep(0.05)
+        else:
+            return client
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[Uma]:
+    """Start a server on a free local port, connect, and stop it at the end."""
+    if importlib.util.find_spec("umadb") is None:
+        raise Missing("umadb is not installed: install requirements/bench.txt")
+    import umadb
+
+    listen = f"127.0.0.1:{_free_port()}"
+    data = folder / "data"
+    data.mkdir()
+    child = subprocess.Popen(
+        [sys.executable, "-c", _SERVE, "--listen", listen, "--db-path", str(data)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield Uma(_connect(umadb, f"http://{listen}", child), umadb)
+    finally:
+        child.terminate()
+        try:
+            child.wait(5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

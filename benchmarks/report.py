@@ -1,0 +1,153 @@
+"""Results for people: the table at the end of a run, and the page in the docs."""
+
+import tomllib
+from pathlib import Path
+
+from benchmarks import results
+from benchmarks.goals import Verdict, verdicts
+from benchmarks.results import Result
+from benchmarks.rounds import Case
+
+NOTES = Path(__file__).with_name("notes.toml")
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "benchmarks.md"
+LABELS = {
+    "pyesdb": "PyESDB",
+    "apsw": "bare apsw (limit)",
+    "umadb": "UmaDB",
+    "eventsourcing": "eventsourcing, SQLite",
+    "fdatasync": "fdatasync of 4 KiB (limit)",
+    "pyesdb threads": "PyESDB, threads",
+    "pyesdb tasks": "PyESDB, asyncio tasks",
+    "umadb threads": "UmaDB, threads",
+}
+_HEAD = """---
+orphan: true
+---
+
+# Benchmarks
+
+How fast PyESDB is beside the limit of the machine and beside other event stores that run from
+package registries alone. This page is generated from `benchmarks/results/*.json` by
+`python -m benchmarks --docs`; `python -m benchmarks --check-docs` proves that it is up to date.
+
+All contestants run in one process on one machine, in {rounds} rounds that alternate between them,
+and answer only after the events are on disk. Events are 256 bytes of JSON with UUID ids; every
+caller is Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median
+of the ratios of the single rounds. Absolute figures belong to this machine, ratios travel better;
+where other programs kept more than a tenth of the cores busy meanwhile, both are rough.
+How it is done: `benchmarks/DESIGN.md`.
+"""
+
+
+def notes() -> dict[str, str]:
+    """Why a goal is not met, as a person wrote it, by the goal's key."""
+    return tomllib.loads(NOTES.read_text())["short"] if NOTES.exists() else {}
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def goal_text(verdict: Verdict) -> str:
+    """What was asked for."""
+    goal = verdict.goal
+    if goal.theirs is None:
+        beside = f" (ratio: to {LABELS[goal.beside]})" if goal.beside else ""
+        return f">= {goal.factor:,.0f}{beside}"
+    other = LABELS[goal.theirs] + (f" at {goal.their_case}" if goal.their_case else "")
+    return f">= {goal.factor:g}x {other}"
+
+
+def outcome_text(verdict: Verdict, why: dict[str, str]) -> str:
+    """Met, short with its reason, or not measured with its reason."""
+    if verdict.met is None:
+        return f"not measured ({verdict.absent})"
+    if verdict.met:
+        return "met"
+    return f"short: {why.get(verdict.goal.key, 'no reason has been written down yet')}"
+
+
+def _rows(found: dict[str, Result]) -> list[tuple[str, ...]]:
+    why = notes()
+    return [
+        (
+            f"{LABELS[v.goal.ours]}, {v.goal.case}",
+            f"{_number(v.figure)} {v.unit}",
+            "-" if v.ratio is None else f"{v.ratio:.2f}",
+            goal_text(v),
+            outcome_text(v, why),
+        )
+        for v in verdicts(found)
+    ]
+
+
+def table(found: dict[str, Result]) -> str:
+    """The last word of a run: per goal its figure, ratio, goal, and met or short."""
+    rows = [("case", "figure", "ratio", "goal", "outcome"), *_rows(found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines: list[str] = []
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        lines.append("  ".join([*cells, row[4]]).rstrip())
+    return "\n".join(lines)
+
+
+def case_lines(case: Case) -> list[str]:
+    """One case as it was measured: medians, spread, and who did not take part."""
+    lines = [f"{case.name} ({case.unit})"]
+    for who, samples in sorted(case.samples.items(), key=lambda item: -max(item[1])):
+        middle, low, high = results.figure(case, who), min(samples), max(samples)
+        lines.append(f"  {LABELS[who]:28} {_number(middle):>12}  ({low:,.0f} to {high:,.0f})")
+    lines += [f"  {LABELS[who]:28} {why}" for who, why in sorted(case.absent.items())]
+    return lines
+
+
+def _case_table(result: Result) -> list[str]:
+    lines = ["", "| case | contestant | median | lowest to highest |", "|---|---|---:|---:|"]
+    for case in result.cases:
+        for who in sorted(case.samples):
+            samples = case.samples[who]
+            middle = _number(results.figure(case, who))
+            spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
+            lines.append(f"| {case.name} | {LABELS[who]} | {middle} {case.unit} | {spread} |")
+        lines += [
+            f"| {case.name} | {LABELS[who]} | {why} | |" for who, why in sorted(case.absent.items())
+        ]
+    return lines
+
+
+def _others(cores: object) -> str:
+    if not isinstance(cores, float):
+        return "What other programs did meanwhile is not known."
+    return f"Other programs kept {cores:g} cores busy meanwhile."
+
+
+def _where(result: Result) -> str:
+    machine, versions = result.machine, result.versions
+    software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
+    return (
+        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds) on {machine['cpu']}, "
+        f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
+        f"fdatasync {machine['fdatasync_us']} us; "
+        f"{software}. {_others(machine['others_cores'])}"
+    )
+
+
+def page(found: dict[str, Result]) -> str:
+    """The page of the docs; the same for the same results and notes."""
+    if not found:
+        return f"{_HEAD.format(rounds=5)}\nNothing has been measured yet.\n"
+    fewest = min(result.rounds for result in found.values())
+    lines = [_HEAD.format(rounds=fewest), "## Goals", ""]
+    lines += ["| case | figure | ratio | goal | outcome |", "|---|---:|---:|---|---|"]
+    lines += [f"| {' | '.join(row)} |" for row in _rows(found)]
+    for row in results.ROWS:
+        if row in found:
+            lines += [
+                "",
+                f"## {found[row].title}",
+                *_case_table(found[row]),
+                "",
+                _where(found[row]),
+            ]
+    return "\n".join(lines) + "\n"

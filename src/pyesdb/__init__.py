@@ -1,0 +1,188 @@
+"""PyESDB: many independent event stores in one place, embedded in a Python process.
+
+import pyesdb
+from pyesdb import NewEvent
+
+with pyesdb.open("shop-data") as db:
+    store = db.create_store("tenant-acme", exist_ok=True)
+    store.append("order-1", NewEvent("OrderPlaced", {"total": 30}))
+    for event in store.read("order-1"):
+        print(event.version, event.type, event.json())
+"""
+
+from importlib.metadata import PackageNotFoundError as _NotInstalled
+from importlib.metadata import version as _version
+
+from pyesdb.embedded.aio import AsyncStore
+from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
+from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
+from pyesdb.embedded.database import Database, open  # noqa: A004
+from pyesdb.embedded.events import Events, Loaded
+from pyesdb.embedded.store import Store
+from pyesdb.model.config import StoreConfig, StoreSettings
+from pyesdb.model.durations import Duration
+from pyesdb.model.errors import (
+    AccessDenied,
+    CommandMismatch,
+    ConditionFailed,
+    ConflictError,
+    ConnectionLost,
+    Corrupt,
+    DatabaseClosed,
+    DatabaseLocked,
+    DatabaseNotFound,
+    DeadlineExceeded,
+    DiskFull,
+    Ended,
+    Fault,
+    Forked,
+    HistoryChanged,
+    Internal,
+    InvalidConfig,
+    InvalidEvent,
+    InvalidSelector,
+    InvalidStoreId,
+    InvalidStreamName,
+    InvalidTarget,
+    LeaderUnavailable,
+    LimitExceeded,
+    NewerFormat,
+    NotADatabase,
+    NoTarget,
+    NotFound,
+    OutcomeUnknown,
+    ProjectionBusy,
+    PyesdbError,
+    RateLimited,
+    RequestError,
+    SnapshotConflict,
+    SnapshotNotFound,
+    StoreAlreadyExists,
+    StoreFailed,
+    StoreFrozen,
+    StoreNotFound,
+    StoreRemoved,
+    StoreStarting,
+    StreamDeleted,
+    StreamNotFound,
+    StreamTombstoned,
+    SubscriptionAlreadyExists,
+    SubscriptionNotFound,
+    SubscriptionRemoved,
+    TrackingConflict,
+    Unauthenticated,
+    Unavailable,
+    UnsafeFileSystem,
+    WindowFull,
+    WrongEventLoop,
+    WrongExpectedVersion,
+)
+from pyesdb.model.events import NewEvent, RecordedEvent
+from pyesdb.model.results import (
+    AppendManyResult,
+    AppendResult,
+    ScavengeResult,
+    Snapshot,
+    StoreInfo,
+    StoreStatus,
+    StreamInfo,
+)
+from pyesdb.model.selectors import AppendCondition, Query, QueryItem, Selector, select
+from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
+from pyesdb.store.writes import Append
+
+try:
+    __version__ = _version("pyesdb")
+except _NotInstalled:  # run from a source tree that is not installed
+    __version__ = "unknown"
+
+__all__ = [
+    "AccessDenied",
+    "Append",
+    "AppendCondition",
+    "AppendManyResult",
+    "AppendResult",
+    "AsyncDatabase",
+    "AsyncEvents",
+    "AsyncLoaded",
+    "AsyncStore",
+    "CommandMismatch",
+    "ConditionFailed",
+    "ConflictError",
+    "ConnectionLost",
+    "Corrupt",
+    "Cursor",
+    "Database",
+    "DatabaseClosed",
+    "DatabaseLocked",
+    "DatabaseNotFound",
+    "DeadlineExceeded",
+    "DiskFull",
+    "Duration",
+    "Ended",
+    "Events",
+    "ExpectedVersion",
+    "Fault",
+    "Forked",
+    "HistoryChanged",
+    "Internal",
+    "InvalidConfig",
+    "InvalidEvent",
+    "InvalidSelector",
+    "InvalidStoreId",
+    "InvalidStreamName",
+    "InvalidTarget",
+    "LeaderUnavailable",
+    "LimitExceeded",
+    "Loaded",
+    "NewEvent",
+    "NewerFormat",
+    "NoTarget",
+    "NotADatabase",
+    "NotFound",
+    "OutcomeUnknown",
+    "ProjectionBusy",
+    "PyesdbError",
+    "Query",
+    "QueryItem",
+    "RateLimited",
+    "RecordedEvent",
+    "RequestError",
+    "ScavengeResult",
+    "Selector",
+    "Snapshot",
+    "SnapshotConflict",
+    "SnapshotNotFound",
+    "Store",
+    "StoreAlreadyExists",
+    "StoreConfig",
+    "StoreFailed",
+    "StoreFrozen",
+    "StoreInfo",
+    "StoreNotFound",
+    "StoreRemoved",
+    "StoreSettings",
+    "StoreStarting",
+    "StoreStatus",
+    "StreamDeleted",
+    "StreamInfo",
+    "StreamNotFound",
+    "StreamState",
+    "StreamTombstoned",
+    "StreamVersion",
+    "SubscriptionAlreadyExists",
+    "SubscriptionNotFound",
+    "SubscriptionRemoved",
+    "Token",
+    "TrackingConflict",
+    "Unauthenticated",
+    "Unavailable",
+    "UnsafeFileSystem",
+    "WindowFull",
+    "WrongEventLoop",
+    "WrongExpectedVersion",
+    "__version__",
+    "open",
+    "open_async",
+    "select",
+]

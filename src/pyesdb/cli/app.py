@@ -1,0 +1,78 @@
+"""The command `pyesdb`: its groups, and the one place where failures become exit codes."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+import pyesdb
+from pyesdb.cli import exits, failures
+from pyesdb.cli.append import append
+from pyesdb.cli.demo.command import demo
+from pyesdb.cli.read import read, streams
+from pyesdb.cli.settings import common_options
+from pyesdb.cli.store import store
+
+
+class Door(click.Group):
+    """A click group whose errors end in the exit codes of `exits.TABLE`."""
+
+    def main(  # pyright: ignore[reportIncompatibleMethodOverride]  (click has overloads here)
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        **extra: Any,
+    ) -> Any:
+        """Run one command line and exit."""
+        words = list(sys.argv[1:] if args is None else args)
+        extra["standalone_mode"] = False
+        sys.exit(self._exit_code(words, prog_name, extra))
+
+    def _exit_code(self, words: list[str], prog_name: str | None, extra: dict[str, Any]) -> int:
+        as_json = "--json" in words
+        try:
+            code = super().main(words, prog_name, **extra)
+        except pyesdb.PyesdbError as error:
+            return failures.report(error, as_json=as_json)
+        except click.ClickException as error:
+            return failures.report_usage(error, as_json=as_json)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            return exits.INTERRUPTED
+        return code if isinstance(code, int) else exits.OK
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader that goes away ends it quietly (click would answer 1)."""
+        try:
+            code = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _silence_stdout()
+            return exits.CLOSED_PIPE
+        return code
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's last flush go nowhere: the reader of the pipe has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _exit_help() -> str:
+    lines = (f"{row.code:>3}  {row.meaning}" for row in exits.TABLE)
+    return "\b\nExit codes:\n" + "\n".join(lines)
+
+
+@click.group(cls=Door, epilog=_exit_help(), context_settings={"max_content_width": 100})
+@click.version_option(pyesdb.__version__, prog_name="pyesdb", message="%(prog)s %(version)s")
+@common_options
+def main() -> None:
+    """Event stores, many in one place.
+
+    Start with `pyesdb demo`. Without --data, PYESDB_DATA_DIR says which directory is meant.
+    """
+
+
+for _command in (demo, store, append, read, streams):
+    main.add_command(_command)

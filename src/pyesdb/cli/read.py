@@ -1,0 +1,121 @@
+"""`pyesdb read` and `pyesdb streams`: what is in a store."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+import pyesdb
+from pyesdb import select
+from pyesdb.cli import show
+from pyesdb.cli.settings import common_options, current, database
+
+NUMBER = click.IntRange(min=0)
+
+
+class AsOf(click.ParamType[Any]):
+    """A position, or a time; a time without a zone is UTC."""
+
+    name = "POSITION|TIME"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | datetime:
+        """The position or the aware datetime that a word stands for."""
+        if str(value).isascii() and str(value).isdigit():
+            return int(value)
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no position and no time like 2013-01-31T12:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _selector(types: Sequence[str], tags: Sequence[str]) -> pyesdb.Selector | None:
+    if not types and not tags:
+        return None
+    chosen = select.event_type(*types) if types else select.everything
+    return chosen & select.tags(*tags) if tags else chosen
+
+
+Options = dict[str, Any]
+
+
+def _check(stream: str | None, everything: bool, one: Options, whole: Options) -> None:
+    """Refuse options that belong to the other way of reading, before anything is opened."""
+    if everything == (stream is not None):
+        raise click.UsageError("give a STREAM, or --all for the whole store")
+    foreign = one if everything else whole
+    if used := [name for name, value in foreign.items() if value not in (None, ())]:
+        raise click.UsageError(f"{used[0]} is for {'one stream' if everything else '--all'} only")
+
+
+@click.command()
+@click.argument("stream", required=False)
+@click.option("--all", "everything", is_flag=True, help="All events of the store, by position.")
+@click.option("--type", "types", multiple=True, help="With --all: this type (repeatable: any of).")
+@click.option("--tag", "tags", multiple=True, help="With --all: this tag (repeatable: all of).")
+@click.option("--after", type=NUMBER, metavar="N", help="With --all: beyond this position.")
+@click.option("--before", type=NUMBER, metavar="N", help="With --all: up to before this one.")
+@click.option("--from", "first", type=NUMBER, metavar="N", help="Of a stream: from this version.")
+@click.option("--to", "last", type=NUMBER, metavar="N", help="Of a stream: to this version.")
+@click.option("--limit", type=NUMBER, metavar="N", help="At most so many events.")
+@click.option("--backwards", is_flag=True, help="The newest first.")
+@click.option(
+    "--as-of", type=AsOf(), metavar="WHEN", help="As the store was at a position or a time."
+)
+@common_options
+def read(
+    stream: str | None,
+    everything: bool,
+    types: Sequence[str],
+    tags: Sequence[str],
+    after: int | None,
+    before: int | None,
+    first: int | None,
+    last: int | None,
+    limit: int | None,
+    backwards: bool,
+    as_of: int | datetime | None,
+) -> None:
+    """Print the events of a STREAM, or of the whole store (--all)."""
+    one: Options = {"--from": first, "--to": last}
+    whole: Options = {"--type": types, "--tag": tags, "--after": after, "--before": before}
+    _check(stream, everything, one, whole)
+    common: Options = {"limit": limit, "backwards": backwards, "as_of": as_of}
+    settings = current()
+    with database(read_only=True) as db:
+        source = db.store(settings.store)
+        if stream is None:
+            chosen = _selector(types, tags)
+            found = source.read_all(after=after or 0, before=before, select=chosen, **common)
+        else:
+            found = source.read(stream, from_version=first, to_version=last, **common)
+        _print(found, as_json=settings.json)
+
+
+def _print(found: pyesdb.Events, *, as_json: bool) -> None:
+    if as_json:
+        for event in found:
+            show.line(show.event(event))
+        return
+    console = show.terminal()
+    for event in found:
+        show.event_line(event, console)
+
+
+@click.command()
+@click.option("--prefix", help="Only names that start with this.")
+@click.option("--after", help="Only names that sort after this one.")
+@click.option("--limit", type=NUMBER, metavar="N", help="At most so many.")
+@click.option("--system", is_flag=True, help="With the streams whose name starts with $.")
+@common_options
+def streams(prefix: str | None, after: str | None, limit: int | None, system: bool) -> None:
+    """Print the names of the streams of a store."""
+    settings = current()
+    with database(read_only=True) as db:
+        found = db.store(settings.store)
+        for name in found.streams(prefix=prefix, after=after, limit=limit, system=system):
+            if settings.json:
+                show.line({"stream": name})
+            else:
+                click.echo(name)

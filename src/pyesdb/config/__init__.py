@@ -1,0 +1,1 @@
+"""The settings table, and where each effective value comes from."""

@@ -1,0 +1,1 @@
+"""The node in this process: `Database` and `AsyncDatabase`, thin faces over it. See DESIGN.md."""

@@ -1,0 +1,185 @@
+"""`AsyncDatabase`: the asynchronous face of a database, and `open_async`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar, Unpack
+
+from pyesdb.embedded.aio import AsyncStore
+from pyesdb.embedded.aioevents import Loop
+from pyesdb.embedded.database import Core
+from pyesdb.embedded.target import default_store, open_target
+from pyesdb.model.checks import check_bool, check_int
+from pyesdb.model.config import StoreConfig, StoreSettings
+from pyesdb.model.durations import Duration
+from pyesdb.model.events import RecordedEvent
+from pyesdb.model.names import check_store_id
+from pyesdb.model.results import StoreInfo, StoreStatus
+from pyesdb.node import lifecycle
+
+T = TypeVar("T")
+
+
+class AsyncDatabase:
+    """Many event stores in one directory, for asyncio; made by `open_async`.
+
+    The methods mean what those of `Database` mean.
+    """
+
+    def __init__(self, core: Core, loop: Loop) -> None:
+        self._core = core
+        self._loop = loop
+
+    def __repr__(self) -> str:
+        return f"<AsyncDatabase {self._core.node.base if self._core.open else 'closed'}>"
+
+    async def _in_pool(self, function: Callable[[], T]) -> T:
+        return await self._loop.run(self._core.node.pool, function)
+
+    def store(self, store_id: str | None = None) -> AsyncStore:
+        """See `Database.store`; not awaited."""
+        return AsyncStore(self._core.handle(store_id, self), self._loop)
+
+    async def create_store(
+        self, store_id: str, *, exist_ok: bool = False, **settings: Unpack[StoreSettings]
+    ) -> AsyncStore:
+        """See `Database.create_store`."""
+        check_bool(exist_ok, "exist_ok")
+        core = self._core
+        await self._in_pool(
+            lambda: lifecycle.create_store(
+                core.node, store_id, settings, core.server, exist_ok=exist_ok
+            )
+        )
+        return self.store(store_id)
+
+    async def remove_store(
+        self, store_id: str, *, missing_ok: bool = False, purge: bool = False
+    ) -> None:
+        """See `Database.remove_store`."""
+        check_bool(missing_ok, "missing_ok")
+        check_bool(purge, "purge")
+        core = self._core
+        await self._in_pool(
+            lambda: lifecycle.remove_store(
+                core.node, store_id, default=core.default, missing_ok=missing_ok, purge=purge
+            )
+        )
+
+    async def list_stores(
+        self,
+        *,
+        prefix: str | None = None,
+        tags: Iterable[str] | None = None,
+        system: bool = False,
+    ) -> dict[str, StoreInfo]:
+        """See `Database.list_stores`."""
+        core = self._core
+        return await self._in_pool(
+            lambda: lifecycle.list_stores(core.node, prefix, tags, system=system)
+        )
+
+    async def get_store_status(self, store_id: str) -> StoreStatus:
+        """See `Database.get_store_status`."""
+        return await self._in_pool(lambda: lifecycle.info(self._core.node, store_id).status)
+
+    async def get_store_config(self, store_id: str) -> StoreConfig:
+        """See `Database.get_store_config`."""
+        return await self._in_pool(lambda: lifecycle.config(self._core.node, store_id))
+
+    def audit(self, *, after: int = 0, store_id: str | None = None) -> AsyncIterator[RecordedEvent]:
+        """See `Database.audit`; not awaited."""
+        check_int(after, "after")
+        return self._audit(after, None if store_id is None else check_store_id(store_id))
+
+    async def _audit(self, after: int, store_id: str | None) -> AsyncIterator[RecordedEvent]:
+        pages = lifecycle.audit(self._core.node, after, store_id)
+        while page := await self._in_pool(lambda: next(pages, None)):
+            for event in page:
+                yield event
+
+    async def close(self) -> None:
+        """See `Database.close`."""
+        await asyncio.get_running_loop().run_in_executor(None, self._core.close)
+
+    async def __aenter__(self) -> Self:
+        _ = self._core.node
+        return self
+
+    async def __aexit__(
+        self,
+        t: type[BaseException] | None,
+        e: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __del__(self) -> None:
+        core = getattr(self, "_core", None)
+        if core is not None:
+            core.warn_if_open()
+
+
+class Opening:
+    """An open under way: await it, or enter it with `async with`."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        self._arguments = arguments
+        self._database: AsyncDatabase | None = None
+
+    def __await__(self) -> Generator[Any, Any, AsyncDatabase]:
+        return self._open().__await__()
+
+    async def _open(self) -> AsyncDatabase:
+        loop = Loop()
+        running = loop.check()
+        return AsyncDatabase(await running.run_in_executor(None, self._core), loop)
+
+    def _core(self) -> Core:
+        default = default_store()
+        core = Core(*open_target(**self._arguments), default)
+        try:
+            core.start()
+        except BaseException:
+            core.close()
+            raise
+        return core
+
+    async def __aenter__(self) -> AsyncDatabase:
+        self._database = await self._open()
+        return self._database
+
+    async def __aexit__(
+        self,
+        t: type[BaseException] | None,
+        e: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        if self._database is not None:
+            await self._database.close()
+
+
+def open_async(
+    target: str | PathLike[str] | None = None,
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    exclusive: bool = False,
+    durability: Literal["fsync", "os"] = "fsync",
+    timeout: Duration = 15.0,
+) -> Opening:
+    """Open a database for asyncio: enter the result with `async with`, or await it.
+
+    Parameters and errors are those of `open`.
+    """
+    return Opening(
+        {
+            "target": target,
+            "create": create,
+            "read_only": read_only,
+            "exclusive": exclusive,
+            "durability": durability,
+            "timeout": timeout,
+        }
+    )

@@ -1,0 +1,151 @@
+"""`AsyncEvents` and `AsyncLoaded`: what reads return, asynchronous; and the loop they belong to."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from pyesdb.model.errors import WrongEventLoop
+from pyesdb.model.events import RecordedEvent
+from pyesdb.model.results import Snapshot
+from pyesdb.model.versions import StreamVersion
+from pyesdb.store.reads import Read
+
+T = TypeVar("T")
+
+
+class Loop:
+    """The event loop that a database's async handles belong to, and its way into the pool."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def check(self) -> asyncio.AbstractEventLoop:
+        """The running loop; raises WrongEventLoop in another one than the first."""
+        running = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = running
+        elif self._loop is not running:
+            raise WrongEventLoop(
+                "this handle belongs to another event loop: open the database in each loop"
+            )
+        return running
+
+    async def run(self, executor: Any, function: Callable[[], T]) -> T:
+        """Run a blocking function in the pool."""
+        return await self.check().run_in_executor(executor, function)
+
+
+class AsyncEvents(AsyncIterator[RecordedEvent]):
+    """Events of a read, page by page; the read starts when it is entered or first stepped."""
+
+    def __init__(
+        self,
+        make: Callable[[], Read],
+        in_pool: Callable[..., Any],
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._make = make
+        self._ready = ready
+        self._in_pool = in_pool
+        self._read: Read | None = None
+        self._page: list[RecordedEvent] = []
+        self._next = 0
+        self._closed = False
+        self._coming: asyncio.Future[list[RecordedEvent]] | None = None
+
+    async def _start(self) -> None:
+        if self._read is None and not self._closed:
+            await self._ready()
+            read, self._page = await self._in_pool(self._open)
+            self._read = read
+
+    def _open(self) -> tuple[Read, list[RecordedEvent]]:
+        read = self._make()
+        return read, read.open()
+
+    def _started(self) -> Read:
+        if self._read is None:
+            raise RuntimeError("the read has not started: enter it with `async with`, or step it")
+        return self._read
+
+    @property
+    def version(self) -> StreamVersion:
+        """The stream's last version when the read started; RuntimeError before."""
+        return self._started().version
+
+    @property
+    def head(self) -> int:
+        """The position for `after=` of a condition; RuntimeError before the read started."""
+        return self._started().head
+
+    async def to_list(self) -> list[RecordedEvent]:
+        """The events that are left, in memory."""
+        return [event async for event in self]
+
+    async def first(self) -> RecordedEvent | None:
+        """The next event, or None; the read is over afterwards."""
+        found = await anext(self, None)
+        await self.close()
+        return found
+
+    async def close(self) -> None:
+        """End the read."""
+        self._closed = True
+        self._page, self._next = [], 0
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RecordedEvent:
+        if self._next >= len(self._page):
+            await self._turn()
+        event = self._page[self._next]
+        self._next += 1
+        return event
+
+    async def _turn(self) -> None:
+        if self._closed:
+            raise StopAsyncIteration
+        if self._read is None:
+            await self._start()
+        else:
+            self._page = await self._fetch(self._read)
+        self._next = 0
+        if not self._page:
+            raise StopAsyncIteration
+
+    async def _fetch(self, read: Read) -> list[RecordedEvent]:
+        """The next page; a page whose caller was cancelled is kept for the next one."""
+        coming = self._coming
+        if coming is None:
+            coming = self._coming = asyncio.ensure_future(self._in_pool(read.next_page))
+        try:
+            page = await asyncio.shield(coming)
+        except BaseException:
+            if coming.done() and (coming.cancelled() or coming.exception() is not None):
+                self._coming = None
+            raise
+        self._coming = None
+        return page
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        return self
+
+    async def __aexit__(
+        self,
+        t: type[BaseException] | None,
+        e: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+class AsyncLoaded:
+    """A snapshot (or None), the events behind it, and the stream's version for `expected=`."""
+
+    def __init__(self, snapshot: Snapshot | None, events: AsyncEvents) -> None:
+        self.snapshot = snapshot
+        self.events = events
+        self.version: StreamVersion = events.version

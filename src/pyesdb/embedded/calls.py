@@ -1,0 +1,250 @@
+"""What both faces share: checked arguments to commands and reads, outcomes to results."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pyesdb.model import checks
+from pyesdb.model import commands as c
+from pyesdb.model.durations import to_datetime, to_us
+from pyesdb.model.encoding import decode_json
+from pyesdb.model.errors import DeadlineExceeded, RequestError, SnapshotNotFound
+from pyesdb.model.names import check_label, check_stream
+from pyesdb.model.outcomes import Appended, Done, Outcome
+from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot, StoreInfo
+from pyesdb.model.selectors import Selector, check_selector
+from pyesdb.model.versions import Token
+from pyesdb.node import lifecycle
+from pyesdb.node.handle import StoreHandle
+from pyesdb.store import queries, writes
+from pyesdb.store.readers import Reader
+from pyesdb.store.reads import AllRead, StreamRead
+from pyesdb.store.runtime import StoreRuntime
+
+AsOf = int | datetime | None
+_PAGE = 1000
+
+
+def append_result(
+    runtime: StoreRuntime, stream: str, result: tuple[int, int, int, int], *, duplicate: bool
+) -> AppendResult:
+    """The user's form of one stream's part of an append."""
+    _, count, version, position = result
+    return AppendResult(
+        stream=stream,
+        version=version if version >= 0 else None,
+        position=position if position >= 0 else None,
+        first_version=version - count + 1 if count else None,
+        first_position=position - count + 1 if count else None,
+        count=count,
+        duplicate=duplicate,
+        token=Token(runtime.incarnation, runtime.applier.newest),
+    )
+
+
+def result_of(
+    runtime: StoreRuntime, outcome: Outcome, names: list[str]
+) -> AppendResult | AppendManyResult:
+    """The user's form of an append's outcome."""
+    if not isinstance(outcome, Appended):
+        raise RequestError("this command id belongs to a call that was no append")
+    found = tuple(
+        append_result(runtime, name, result, duplicate=outcome.duplicate)
+        for name, result in zip(names, outcome.results, strict=True)
+    )
+    if not outcome.many:
+        return found[0]
+    positions = [result.position for result in found if result.count and result.position]
+    return AppendManyResult(
+        results=found,
+        position=max(positions, default=None),
+        duplicate=outcome.duplicate,
+        token=Token(runtime.incarnation, runtime.applier.newest),
+    )
+
+
+class Calls:
+    """Builds what a call needs, for one store handle."""
+
+    def __init__(self, handle: StoreHandle) -> None:
+        self.handle = handle
+
+    def append(
+        self,
+        parts: list[c.StreamAppend],
+        condition: Any,
+        command_id: Any,
+        tracking: Any,
+        *,
+        many: bool,
+    ) -> c.AppendEvents:
+        """The command of append and append_many."""
+        return writes.append(parts, condition, command_id, tracking, many=many)
+
+    def appended(self, command: c.AppendEvents, outcome: Outcome) -> Any:
+        """Its result."""
+        names = [part.stream for part in command.appends]
+        return result_of(self.handle.last(), outcome, names)
+
+    def stream_read(
+        self,
+        stream: str,
+        from_version: int | None,
+        to_version: int | None,
+        as_of: AsOf,
+        limit: int | None,
+        *,
+        backwards: bool,
+        missing_ok: bool,
+    ) -> StreamRead:
+        """A read of one stream, not started."""
+        return StreamRead(
+            self.handle.runtime(),
+            check_stream(stream),
+            checks.check_optional_int(from_version, "from_version"),
+            checks.check_optional_int(to_version, "to_version"),
+            _until(as_of),
+            checks.check_optional_int(limit, "limit"),
+            backwards=checks.check_bool(backwards, "backwards"),
+            missing_ok=checks.check_bool(missing_ok, "missing_ok"),
+        )
+
+    def all_read(
+        self,
+        after: int,
+        before: int | None,
+        as_of: AsOf,
+        select: Selector | None,
+        limit: int | None,
+        *,
+        backwards: bool,
+        system: bool,
+    ) -> AllRead:
+        """A read of the whole store, not started."""
+        return AllRead(
+            self.handle.runtime(),
+            checks.check_int(after, "after"),
+            checks.check_optional_int(before, "before"),
+            _until(as_of),
+            None if select is None or select == _EVERYTHING else check_selector(select),
+            checks.check_optional_int(limit, "limit"),
+            backwards=checks.check_bool(backwards, "backwards"),
+            system=checks.check_bool(system, "system"),
+        )
+
+    def wait(
+        self, consistency: Literal["local", "linearizable"], at_least: Any, timeout: Any
+    ) -> tuple[Callable[[], bool], float] | None:
+        """What must be true before a read starts, and the seconds to wait for it.
+
+        Embedded, reads are linearizable anyway.
+        """
+        checks.check_one_of(consistency, "consistency", ("local", "linearizable"))
+        limit = self.handle.timeout(timeout)
+        if at_least is None:
+            return None
+        if not isinstance(at_least, Token):
+            checks.check_int(at_least, "at_least")
+        runtime = self.handle.runtime()
+        return lambda: runtime.reached(at_least), limit
+
+    @staticmethod
+    def not_reached(at_least: Any) -> DeadlineExceeded:
+        """The error of a wait that was too long."""
+        return DeadlineExceeded(f"{at_least} was not reached before the deadline")
+
+    def stream_pages(
+        self, prefix: str | None, after: str | None, limit: int | None, *, system: bool
+    ) -> Callable[[str], Callable[[Reader], tuple[list[str], str]]]:
+        """A question for each page of stream names."""
+        prefix = check_stream(prefix) if prefix else ""
+        checks.check_optional_int(limit, "limit")
+        checks.check_bool(system, "system")
+        if after is not None:
+            check_stream(after)
+        self.handle.runtime()
+        return lambda behind: (
+            lambda reader: queries.streams(reader, prefix, behind, _PAGE, system=system)
+        )
+
+    def outcome(self, command_id: UUID) -> Callable[[Reader], Any]:
+        """The question of what became of a command."""
+        checks.check_uuid(command_id, "command_id")
+        runtime = self.handle.runtime()
+
+        def question(reader: Reader) -> Any:
+            runtime.applier.newest = max(runtime.applier.newest, queries.applied(reader))
+            found, names = queries.outcome(reader, command_id)
+            if found is None:
+                return None
+            return result_of(runtime, found, names) if names else "not applied"
+
+        return question
+
+    def snapshots(
+        self, source: str | None, stream: str | None
+    ) -> Callable[[Reader], list[Snapshot]]:
+        """The question for a list of snapshots."""
+        source = None if source is None else check_label(source, "source")
+        stream = None if stream is None else check_stream(stream)
+        return lambda reader: queries.snapshots(reader, source, stream)
+
+    def snapshotted(self, command: c.RecordSnapshot, outcome: Outcome) -> Snapshot:
+        """The snapshot that was recorded, now or by an earlier identical call."""
+        created = outcome.value if isinstance(outcome, Done) else 0
+        metadata: dict[str, Any] = {}
+        if command.metadata:
+            metadata = decode_json(command.metadata, "metadata")
+        return Snapshot(
+            command.source,
+            command.stream,
+            command.version,
+            command.data,
+            metadata,
+            to_datetime(created),
+        )
+
+    def snapshot(
+        self, source: str, stream: str, version: int | None
+    ) -> Callable[[Reader], Snapshot]:
+        """The question for one snapshot; it raises SnapshotNotFound."""
+        check_label(source, "source")
+        check_stream(stream)
+        checks.check_optional_int(version, "version")
+
+        def question(reader: Reader) -> Snapshot:
+            found = queries.snapshot_at(reader, source, stream, version)
+            if found is None:
+                at = "" if version is None else f" at version {version}"
+                raise SnapshotNotFound(f"there is no snapshot of {stream!r} by {source!r}{at}")
+            return found
+
+        return question
+
+    def newest_snapshot(
+        self, stream: str, source: str | None, to_version: int | None
+    ) -> Callable[[Reader], Snapshot | None]:
+        """The question for the snapshot that a load starts from."""
+        check_stream(stream)
+        checks.check_optional_int(to_version, "to_version")
+        if source is None:
+            return lambda _: None
+        check_label(source, "source")
+        return lambda reader: queries.newest_snapshot(reader, source, stream, to_version)
+
+    def info(self) -> StoreInfo:
+        """What the catalog says of this store."""
+        self.handle.runtime()
+        return lifecycle.info(self.handle.node, self.handle.store_id)
+
+
+_EVERYTHING = Selector((c.Clause(),))
+
+
+def _until(as_of: AsOf) -> Callable[[Reader], int | None]:
+    if isinstance(as_of, datetime):
+        to_us(as_of, "as_of")
+    elif as_of is not None:
+        checks.check_int(as_of, "as_of")
+    return lambda reader: queries.position_until(reader, as_of)

@@ -1,0 +1,208 @@
+"""`Database`: the synchronous face of a database, and `open`."""
+
+import warnings
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from types import TracebackType
+from typing import Any, Literal, Self, Unpack
+
+from pyesdb.embedded.store import Store
+from pyesdb.embedded.target import default_store, open_target
+from pyesdb.model.checks import check_bool, check_int
+from pyesdb.model.config import StoreConfig, StoreSettings
+from pyesdb.model.durations import Duration
+from pyesdb.model.errors import DatabaseClosed, RequestError
+from pyesdb.model.events import RecordedEvent
+from pyesdb.model.names import check_store_id
+from pyesdb.model.results import StoreInfo, StoreStatus
+from pyesdb.node import lifecycle
+from pyesdb.node.engine import Node
+from pyesdb.node.handle import StoreHandle
+
+
+class Core:
+    """What both faces of a database are made of: a share of the node, and the defaults."""
+
+    def __init__(self, node: Node, server: dict[str, Any], default: str) -> None:
+        self._node: Node | None = node
+        self.server = server
+        self.default = default
+
+    @property
+    def node(self) -> Node:
+        """The node; raises DatabaseClosed, Forked."""
+        if self._node is None:
+            raise DatabaseClosed
+        self._node.check()
+        return self._node
+
+    @property
+    def open(self) -> bool:
+        """Whether it was not closed yet."""
+        return self._node is not None
+
+    def start(self) -> None:
+        """The default store exists from first start."""
+        node = self.node
+        if not node.read_only:
+            lifecycle.create_store(node, self.default, {}, self.server, exist_ok=True)
+
+    def handle(self, store_id: str | None, database: object) -> StoreHandle:
+        """A handle of a store; the id is checked, the store is looked up at the first operation.
+
+        It keeps `database` alive: a store may be used longer than the name of its database.
+        """
+        store_id = self.default if store_id is None else check_store_id(store_id)
+        return Handle(self, self.node, store_id, database)
+
+    def close(self) -> None:
+        """Give the share of the node back; idempotent."""
+        if self._node is not None and self._node.ended is None and self._node.led_here():
+            raise RequestError(
+                "close() was called inside a commit of this thread (in a signal handler?): "
+                "set a flag there, and close afterwards"
+            )
+        node, self._node = self._node, None
+        if node is not None:
+            node.release()
+
+    def warn_if_open(self) -> None:
+        """A forgotten close is a ResourceWarning, never damage."""
+        if self._node is not None and self._node.ended is None:
+            warnings.warn(
+                f"unclosed database {self._node.base}: use `with`, or call close()",
+                ResourceWarning,
+                stacklevel=3,
+            )
+            self.close()
+
+
+class Handle(StoreHandle):
+    """A store handle that ends with the database it came from."""
+
+    def __init__(self, core: Core, node: Node, store_id: str, database: object) -> None:
+        super().__init__(node, store_id)
+        self._core = core
+        self._database = database
+
+    def check_open(self) -> None:
+        """Raise DatabaseClosed, Forked."""
+        _ = self._core.node
+
+
+class Database:
+    """Many event stores in one directory. Safe to use from any thread; made by `open`."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def __repr__(self) -> str:
+        return f"<Database {self._core.node.base if self._core.open else 'closed'}>"
+
+    def store(self, store_id: str | None = None) -> Store:
+        """A store by id, or the default store. It is looked up at the first operation."""
+        return Store(self._core.handle(store_id, self))
+
+    def create_store(
+        self, store_id: str, *, exist_ok: bool = False, **settings: Unpack[StoreSettings]
+    ) -> Store:
+        """Create a store; when this returns it is running and survives a crash.
+
+        Raises StoreAlreadyExists (`exist_ok`: returned as it is), InvalidStoreId, InvalidConfig.
+        """
+        check_bool(exist_ok, "exist_ok")
+        core = self._core
+        lifecycle.create_store(core.node, store_id, settings, core.server, exist_ok=exist_ok)
+        return self.store(store_id)
+
+    def remove_store(self, store_id: str, *, missing_ok: bool = False, purge: bool = False) -> None:
+        """Remove a store: its data goes to the trash; with `purge` it is erased now, for ever.
+
+        Raises StoreNotFound (unless `missing_ok`), RequestError for the default store.
+        """
+        check_bool(missing_ok, "missing_ok")
+        check_bool(purge, "purge")
+        core = self._core
+        lifecycle.remove_store(
+            core.node, store_id, default=core.default, missing_ok=missing_ok, purge=purge
+        )
+
+    def list_stores(
+        self,
+        *,
+        prefix: str | None = None,
+        tags: Iterable[str] | None = None,
+        system: bool = False,
+    ) -> dict[str, StoreInfo]:
+        """The stores that exist, by id; `tags`: those that carry all of them."""
+        return lifecycle.list_stores(self._core.node, prefix, tags, system=system)
+
+    def get_store_status(self, store_id: str) -> StoreStatus:
+        """Where a store is in its life; raises StoreNotFound."""
+        return lifecycle.info(self._core.node, store_id).status
+
+    def get_store_config(self, store_id: str) -> StoreConfig:
+        """The effective settings of a store, with origins; raises StoreNotFound."""
+        return lifecycle.config(self._core.node, store_id)
+
+    def audit(self, *, after: int = 0, store_id: str | None = None) -> Iterator[RecordedEvent]:
+        """Lifecycle events behind a position: who (metadata "actor"), when, what, from where."""
+        check_int(after, "after")
+        store_id = None if store_id is None else check_store_id(store_id)
+        pages = lifecycle.audit(self._core.node, after, store_id)
+        return (event for page in pages for event in page)
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the directory; idempotent."""
+        self._core.close()
+
+    def __enter__(self) -> Self:
+        _ = self._core.node
+        return self
+
+    def __exit__(
+        self,
+        t: type[BaseException] | None,
+        e: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        core = getattr(self, "_core", None)
+        if core is not None:
+            core.warn_if_open()
+
+
+def open(  # noqa: A001  (binding name)
+    target: str | PathLike[str] | None = None,
+    *,
+    create: bool = True,
+    read_only: bool = False,
+    exclusive: bool = False,
+    durability: Literal["fsync", "os"] = "fsync",
+    timeout: Duration = 15.0,
+) -> Database:
+    """Open a directory as a database, making it if it is missing; ":memory:" is a private one.
+
+    `target` None: PYESDB_URL, else PYESDB_DATA_DIR. `durability` and `timeout` (seconds, at most
+    120) are defaults for stores created through this handle. `exclusive`: no other process may
+    open it meanwhile. `read_only`: no file is created or changed.
+    Raises DatabaseNotFound, NotADatabase, DatabaseLocked, InvalidTarget, NoTarget, NewerFormat.
+    """
+    default = default_store()
+    node, server = open_target(
+        target,
+        create=create,
+        read_only=read_only,
+        exclusive=exclusive,
+        durability=durability,
+        timeout=timeout,
+    )
+    core = Core(node, server, default)
+    try:
+        core.start()
+    except BaseException:
+        core.close()
+        raise
+    return Database(core)

@@ -1,0 +1,81 @@
+"""What `open` may be given: a directory, ":memory:", or (from the environment) nothing."""
+
+import os
+import re
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from pyesdb.config.settings import checked
+from pyesdb.model.checks import check_bool
+from pyesdb.model.durations import timeout_s
+from pyesdb.model.errors import InvalidTarget, NoTarget, RequestError
+from pyesdb.model.names import check_store_id
+from pyesdb.node.engine import Node, open_memory, open_node
+
+_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
+_SECRET = re.compile(r"(://[^/@:]*:)[^/@]*@")
+
+
+def masked(target: str) -> str:
+    """A target with its secret hidden."""
+    return _SECRET.sub(r"\1***@", target)
+
+
+def parse(target: str | PathLike[str] | None) -> str:
+    """The directory, or ":memory:"; raises InvalidTarget, NoTarget."""
+    if target is None:
+        target = os.environ.get("PYESDB_URL") or os.environ.get("PYESDB_DATA_DIR")
+        if not target:
+            raise NoTarget(
+                "no target was given: pass a directory, or set PYESDB_URL or PYESDB_DATA_DIR"
+            )
+    if isinstance(target, PathLike):
+        target = os.fspath(target)
+    if not isinstance(target, str) or not target or "\0" in target:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise InvalidTarget(f'a target is a directory or ":memory:", not {target!r:.80}')
+    if _SCHEME.match(target):
+        if target.lower().startswith("pyesdb://"):
+            raise InvalidTarget(
+                f"{masked(target)}: this version opens directories only, it has no remote client"
+            )
+        raise InvalidTarget(
+            f"{masked(target)}: only directories and pyesdb:// addresses can be opened"
+        )
+    return target
+
+
+def open_target(
+    target: str | PathLike[str] | None,
+    *,
+    create: bool,
+    read_only: bool,
+    exclusive: bool,
+    durability: str,
+    timeout: Any,
+) -> tuple[Node, dict[str, Any]]:
+    """The node of a target, and the defaults for stores created through this handle."""
+    place = parse(target)
+    check_bool(create, "create")
+    check_bool(read_only, "read_only")
+    check_bool(exclusive, "exclusive")
+    durability = checked({"durability": durability})["durability"]
+    if read_only and exclusive:
+        raise RequestError("read_only and exclusive exclude each other")
+    server: dict[str, Any] = {}
+    if place == ":memory:":
+        server["durability"] = "os"
+    elif durability != "fsync":
+        server["durability"] = durability
+    seconds = timeout_s(timeout)
+    if seconds != 15.0:
+        server["timeout"] = seconds
+    if place == ":memory:":
+        return open_memory(), server
+    base = Path(os.path.realpath(place))
+    return open_node(base, create=create, read_only=read_only, exclusive=exclusive), server
+
+
+def default_store() -> str:
+    """The id of the default store (PYESDB_STORE_ID)."""
+    return check_store_id(os.environ.get("PYESDB_STORE_ID") or "default")

@@ -1,0 +1,42 @@
+"""Checks of plain arguments; each raises RequestError with what to pass instead."""
+
+from typing import Any
+from uuid import UUID
+
+from pyesdb.model.errors import RequestError
+from pyesdb.model.limits import POSITION_MAX
+
+
+def check_int(value: object, what: str, *, least: int = 0) -> int:
+    """An int of at least `least` (bool is none)."""
+    if type(value) is not int or not least <= value < POSITION_MAX:
+        raise RequestError(f"{what} must be an int of at least {least}, not {value!r:.60}")
+    return value
+
+
+def check_optional_int(value: object, what: str, *, least: int = 0) -> int | None:
+    """An int of at least `least`, or None."""
+    return None if value is None else check_int(value, what, least=least)
+
+
+def check_uuid(value: object, what: str) -> UUID:
+    """A UUID."""
+    if not isinstance(value, UUID):
+        raise RequestError(f"{what} must be a uuid.UUID, not {value!r:.60}")
+    return value
+
+
+def check_bool(value: object, what: str) -> bool:
+    """True or False."""
+    if not isinstance(value, bool):
+        raise RequestError(f"{what} must be True or False, not {value!r:.60}")
+    return value
+
+
+def check_one_of(value: object, what: str, allowed: tuple[str, ...]) -> Any:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise RequestError(
+            f"{what} must be one of {', '.join(map(repr, allowed))}, not {value!r:.60}"
+        )
+    return value

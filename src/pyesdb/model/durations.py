@@ -1,0 +1,46 @@
+"""Durations and moments as users give them (float seconds or timedelta; aware datetimes)."""
+
+from datetime import UTC, datetime, timedelta
+
+from pyesdb.model import limits
+from pyesdb.model.errors import InvalidConfig, RequestError
+
+Duration = float | timedelta
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+
+
+def to_us(moment: object, what: str = "time") -> int:
+    """Microseconds since 1970 UTC of an aware datetime; raises RequestError."""
+    if not isinstance(moment, datetime):
+        raise RequestError(f"{what} must be a datetime, not {type(moment).__name__}")
+    if moment.tzinfo is None or moment.utcoffset() is None:
+        raise RequestError(f"{what} must have a time zone: datetime.now(UTC), not datetime.now()")
+    return (moment - _EPOCH) // _US
+
+
+def to_datetime(us: int) -> datetime:
+    """The UTC datetime of microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def seconds(value: object, what: str) -> float:
+    """A duration in seconds, more than 0; raises InvalidConfig."""
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidConfig(f"{what} must be seconds or a timedelta, not {value!r:.60}")
+    if not 0 < value < 10**10:
+        raise InvalidConfig(f"{what} must be more than 0 seconds, not {value!r:.60}")
+    return float(value)
+
+
+def timeout_s(value: object) -> float:
+    """A deadline in seconds, at most 120; raises InvalidConfig."""
+    found = seconds(value, "timeout")
+    if found > limits.TIMEOUT_MAX_S:
+        raise InvalidConfig(
+            f"timeout must be at most {limits.TIMEOUT_MAX_S:.0f}, not {found:g}: "
+            "it is in seconds, not milliseconds"
+        )
+    return found

@@ -1,0 +1,46 @@
+"""Every limit with its reason. Settings may only lower the ones that a setting names."""
+
+EVENT_BYTES_MAX = 1 << 20
+"""One event (data, metadata, names), 1 MiB: a page of events stays in memory."""
+
+APPEND_EVENTS_MAX = 10_000
+"""One call: the longest time (tens of milliseconds) that one call may keep a store to itself."""
+
+APPEND_BYTES_MAX = 4 << 20
+"""One call as encoded, 4 MiB: one message of a replicated log."""
+
+STREAM_NAME_BYTES_MAX = 512
+TYPE_BYTES_MAX = 255
+TAG_BYTES_MAX = 512
+CONTENT_TYPE_BYTES_MAX = 255
+SOURCE_BYTES_MAX = 512
+
+TAGS_MAX = 100
+"""Tags of one event: each is an index row."""
+
+CLAUSES_MAX = 1_000
+"""Alternatives of one selector after & and | are multiplied out."""
+
+SELECTOR_NAMES_MAX = 10_000
+"""Names in one selector: each is a bound parameter."""
+
+CONDITION_SCAN_MAX = 200_000
+"""Index rows that one append condition may examine while it holds the store."""
+
+GROUP_COMMANDS_MAX = 1_000
+GROUP_EVENTS_MAX = 10_000
+GROUP_BYTES_MAX = 4 << 20
+"""What one log entry may hold; a single larger command is refused earlier."""
+
+QUEUE_SLOTS_MAX = 10_000
+QUEUE_BYTES_MAX = 32 << 20
+"""What may wait for one store; beyond it callers wait for room until their deadline."""
+
+TIMEOUT_MAX_S = 120.0
+EXPIRES_US = 120_000_000
+"""A command is refused when it arrives this much log time after it was made."""
+
+DEDUP_WINDOW_S = 900.0
+DEDUP_WINDOW_MIN_S = 600.0
+
+POSITION_MAX = 2**62

@@ -1,0 +1,1 @@
+"""All stores of a process: catalog, reconcile, lifecycle. See DESIGN.md."""

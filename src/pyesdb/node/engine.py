@@ -1,0 +1,374 @@
+"""The node: one database directory in this process, shared by all its handles.
+
+Opens of one directory share one node, counted by reference. It owns the lock files, the runtimes
+of the open stores, the catalog and a small pool of threads (none runs before it is needed).
+"""
+
+import _thread
+import atexit
+import ctypes
+import os
+import shutil
+import tempfile
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from pyesdb.config import settings as table
+from pyesdb.model.config import StoreConfig
+from pyesdb.model.errors import (
+    AccessDenied,
+    DatabaseClosed,
+    DatabaseLocked,
+    Forked,
+    PyesdbError,
+    StoreFailed,
+    StoreNotFound,
+    StoreRemoved,
+    StoreStarting,
+    Unavailable,
+)
+from pyesdb.model.names import SYSTEM
+from pyesdb.node import reconcile
+from pyesdb.node.ageing import Ageing
+from pyesdb.node.catalog import READY, Catalog, Record, append_to_catalog
+from pyesdb.node.layout import Layout, lock_database, locked_by, make_folders, prepare
+from pyesdb.sqlite import files
+from pyesdb.sqlite.locks import LockFile, command_of
+from pyesdb.store.runtime import StoreRuntime
+from pyesdb.telemetry.log import logger
+
+_registry: dict[tuple[int, int, bool], "Node"] = {}
+_registry_lock = threading.RLock()
+
+
+class Node:
+    """All stores of one directory in this process."""
+
+    def __init__(
+        self,
+        base: Path,
+        *,
+        create: bool,
+        read_only: bool,
+        exclusive: bool,
+        twin: "Node | None" = None,
+    ) -> None:
+        marker = prepare(base, create=create and not read_only)
+        self.base = base
+        self.database = marker.database
+        self.layout = Layout(base)
+        self.read_only = read_only
+        self.exclusive = exclusive
+        self.temporary = False
+        self.users = 0
+        self.ended: PyesdbError | None = None
+        self._mutex = threading.RLock()
+        self._runtimes: dict[str, StoreRuntime] = {}
+        self._lock_files: dict[str, LockFile] = {}
+        self.pool = ThreadPoolExecutor(2, thread_name_prefix="pyesdb")
+        # apart from the pool: what waits there for a commit must not keep its leader from a thread
+        self.leaders = ThreadPoolExecutor(2, thread_name_prefix="pyesdb-lane")
+        self._ageing = Ageing()
+        if not read_only:
+            make_folders(self.layout)
+        # record locks belong to the process: a second open and close of the file would drop them
+        self._database_lock = (twin and twin._database_lock) or lock_database(
+            self.layout, exclusive=exclusive, writable=not read_only
+        )
+        try:
+            self.system = self._open_system()
+            self.catalog = Catalog(self.system)
+            if not read_only:
+                self.settle()
+        except BaseException:
+            self._shut(DatabaseClosed())
+            raise
+
+    # -- what reconcile needs
+
+    def record(self, store_id: str) -> Record | None:
+        """What the catalog says of a store id now."""
+        return self.catalog.get(store_id)
+
+    def note(self, record: Record, kind: str, data: dict[str, object]) -> None:
+        """Append an event to a store's stream, behind `record`; raises WrongExpectedVersion."""
+        append_to_catalog(self.system, record.store_id, record.version, kind, data)
+
+    def lock_file(self, store_id: str) -> LockFile:
+        """The lock file of a store; one object per path and process."""
+        with self._mutex:
+            found = self._lock_files.get(store_id)
+            if found is None:
+                path = self.layout.lock(store_id)
+                with files.typed_errors(path):
+                    found = self._lock_files[store_id] = LockFile(path)
+            return found
+
+    def config_of(self, record: Record) -> StoreConfig:
+        """The effective settings of a store."""
+        return table.effective(self.base, record.store_id, record.server, record.settings)
+
+    def late(self, lock: LockFile) -> PyesdbError:
+        """The error of a deadline that passed while another process held a store."""
+        pid = lock.holder()
+        return Unavailable(
+            f"process {pid} ({command_of(pid) if pid else 'unknown'}) holds the store and does not "
+            "let go: let it go on, or stop it; then call again"
+        )
+
+    def forget(self, store_id: str) -> None:
+        """Close what is open of a store that is going."""
+        with self._mutex:
+            runtime = self._runtimes.pop(store_id, None)
+        if runtime is not None:
+            runtime.close(StoreRemoved(f"store {store_id!r} was removed"))
+
+    def settle(self) -> None:
+        """Bring every store id to rest that a crash left half-way."""
+        for store_id in reconcile.unsettled(self, self.catalog.records()):
+            try:
+                reconcile.reconcile(self, store_id, time.monotonic() + 1.0)
+            except PyesdbError as error:  # that store only; the next open or call tries again
+                logger.warning("store %s is not at rest: %s", store_id, error)
+
+    # -- runtimes
+
+    def _open_system(self) -> StoreRuntime:
+        path = self.layout.file(SYSTEM)
+        if not path.exists():
+            if self.read_only:
+                raise StoreFailed(f"{path} is missing: open once without read_only, or restore it")
+            self._make_system(path)
+        config = table.effective(self.base, SYSTEM, {}, {})
+        return self._runtime(SYSTEM, 0, config)
+
+    def _make_system(self, path: Path) -> None:
+        lock = self.lock_file(SYSTEM)
+        owner = object()
+        deadline = time.monotonic() + 15.0
+        try:
+            while not lock.try_acquire(owner):
+                if time.monotonic() >= deadline:
+                    raise self.late(lock)
+                time.sleep(0.002)
+            if path.exists():
+                return
+            if any(not name.startswith(".") for name in os.listdir(self.layout.stores)):
+                raise StoreFailed(
+                    f"{path} is missing, and there are stores: restore it from a backup"
+                )
+            reconcile.make_file(self.layout, SYSTEM, 0, self.database, {})
+        finally:
+            # one C call, so no signal can come between; and on a thread that signals leave alone
+            _thread.start_new_thread(lock.release, (owner,))
+
+    def _runtime(self, store_id: str, incarnation: int, config: StoreConfig) -> StoreRuntime:
+        shared = not self.exclusive
+        return StoreRuntime(
+            store_id=store_id,
+            incarnation=incarnation,
+            path=self.layout.file(store_id),
+            config=config,
+            lock=None if self.exclusive or self.read_only else self.lock_file(store_id),
+            shared=shared,
+            read_only=self.read_only,
+            pool=self.leaders,
+            on_moved=self._moved,
+        )
+
+    def runtime(self, store_id: str) -> StoreRuntime:
+        """The running store of an id; raises StoreNotFound, StoreFailed."""
+        self.check()
+        found = self._runtimes.get(store_id)
+        record = self.catalog.get(store_id)
+        if found is not None and found.ended is None:
+            if record is not None and record.ready and record.incarnation == found.incarnation:
+                return found
+            self._moved(found)  # another process removed it
+        if record is not None and record.exists and not record.ready:
+            record = self._wait_until_ready(record)
+        if record is None:
+            raise StoreNotFound(
+                f"there is no store {store_id!r}: create_store({store_id!r}) makes it, "
+                "list_stores() shows what there is"
+            )
+        if record.last != READY:
+            raise StoreNotFound(record.gone())
+        reconcile.check_present(self, record)
+        with self._mutex:
+            self.check()
+            found = self._runtimes.get(store_id)
+            if found is None or found.ended is not None:
+                found = self._runtime(store_id, record.incarnation, self.config_of(record))
+                self._runtimes[store_id] = found
+                if not self.read_only:
+                    self.pool.submit(self._ageing.look, found)
+            return found
+
+    def failure(self, record: Record) -> str:
+        """What this process found wrong with a store's file, "" for nothing."""
+        found = self._runtimes.get(record.store_id)
+        return found.failure if found and found.incarnation == record.incarnation else ""
+
+    def watch_age(self, runtime: StoreRuntime) -> None:
+        """The store may have streams with a max_age now."""
+        self._ageing.watch(runtime)
+
+    def _wait_until_ready(self, record: Record) -> Record | None:
+        """A store that is being created: finish it, or say that it is not there yet."""
+        starting = StoreStarting(f"store {record.store_id!r} is being created: try again")
+        if self.read_only:
+            raise starting
+        try:
+            reconcile.reconcile(self, record.store_id, time.monotonic() + 15.0)
+        except Unavailable as error:
+            raise starting from error
+        return self.catalog.get(record.store_id)
+
+    def led_here(self) -> bool:
+        """Whether this very thread is inside a commit of one of the stores."""
+        return any(r.outbox.led_here() for r in [*self._runtimes.values(), self.system])
+
+    def _moved(self, runtime: StoreRuntime) -> PyesdbError:
+        """The error of a runtime whose file is not where it was: the catalog decides."""
+        record = None if runtime is self.system else self.catalog.get(runtime.store_id)
+        if runtime is self.system or (
+            record and record.ready and record.incarnation == runtime.incarnation
+        ):
+            return StoreFailed(
+                f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced: "
+                "restore it from a backup"
+            )
+        error = StoreRemoved(f"store {runtime.store_id!r} was removed")
+        with self._mutex:
+            if self._runtimes.get(runtime.store_id) is runtime:
+                del self._runtimes[runtime.store_id]
+        runtime.ended = error
+        threading.Thread(target=runtime.dispose, args=(error,), daemon=True).start()
+        return error
+
+    # -- the end
+
+    def check(self) -> None:
+        """Raise what ended this node."""
+        if self.ended is not None:
+            raise self.ended
+
+    def writable(self) -> None:
+        """Raise AccessDenied when the database was opened for reading."""
+        self.check()
+        if self.read_only:
+            raise AccessDenied("the database was opened with read_only=True: open it without")
+
+    def release(self) -> None:
+        """One handle less; the last one closes the node."""
+        if isinstance(self.ended, Forked):
+            return  # it is the parent's
+        with _registry_lock:
+            self.users -= 1
+            if self.users > 0:
+                return
+            for key in [key for key, node in _registry.items() if node is self]:
+                del _registry[key]
+            self._shut(DatabaseClosed())
+        if self.temporary:
+            shutil.rmtree(self.base, ignore_errors=True)
+
+    def _shut(self, error: PyesdbError) -> None:
+        self.ended = error
+        self._ageing.stop()
+        with self._mutex:
+            runtimes = list(self._runtimes.values())
+            self._runtimes.clear()
+        system = getattr(self, "system", None)
+        for runtime in [*runtimes, *([system] if system else [])]:
+            runtime.close(error)
+        self.pool.shutdown(wait=True)
+        self.leaders.shutdown(wait=True)
+        lock = getattr(self, "_database_lock", None)
+        if lock is not None and not any(
+            node is not self and node._database_lock is lock for node in _registry.values()
+        ):
+            lock.close()
+        for lock in self._lock_files.values():
+            lock.close()
+
+    def abandon(self) -> None:
+        """After fork, in the child: every handle raises Forked, and nothing is touched."""
+        self.ended = Forked()
+        for runtime in [*self._runtimes.values(), self.system]:
+            runtime.ended = self.ended
+            for part in runtime.abandon():
+                # never freed: closing it here would touch the parent's files
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(part))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
+
+
+def open_node(base: Path, *, create: bool, read_only: bool, exclusive: bool) -> Node:
+    """The node of a directory: the one that is open in this process, or a new one."""
+    with _registry_lock:
+        found = _find(base, read_only=read_only)
+        if found is not None:
+            if exclusive and not found.exclusive:
+                raise _locked_here(found)
+            found.users += 1
+            return found
+        twin = _find(base, read_only=not read_only)
+        if twin is not None and exclusive:
+            raise _locked_here(twin)
+        node = Node(base, create=create, read_only=read_only, exclusive=exclusive, twin=twin)
+        _registry[_key(base, read_only=read_only)] = node
+        node.users = 1
+        return node
+
+
+def open_memory() -> Node:
+    """A node in a private temporary directory, erased at close and at exit."""
+    base = Path(tempfile.mkdtemp(prefix="pyesdb-memory-"))
+    with _registry_lock:
+        node = Node(base, create=True, read_only=False, exclusive=True)
+        node.temporary = True
+        _registry[_key(base, read_only=False)] = node
+        node.users = 1
+        return node
+
+
+def _key(base: Path, *, read_only: bool) -> tuple[int, int, bool]:
+    found = base.stat()
+    return found.st_dev, found.st_ino, read_only
+
+
+def _find(base: Path, *, read_only: bool) -> Node | None:
+    try:
+        return _registry.get(_key(base, read_only=read_only))
+    except OSError:
+        return None
+
+
+def _locked_here(node: Node) -> DatabaseLocked:
+    if node._database_lock is None:  # pyright: ignore[reportPrivateUsage]
+        return DatabaseLocked("the database is open in this process", pid=os.getpid())
+    return locked_by(node.base, node._database_lock)  # pyright: ignore[reportPrivateUsage]
+
+
+def _after_fork() -> None:
+    global _registry_lock
+    _registry_lock = threading.RLock()
+    for node in _registry.values():
+        node.abandon()
+    _registry.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def forget_temporary() -> None:
+    """At exit: erase what ":memory:" databases left."""
+    for node in list(_registry.values()):
+        if node.temporary and not isinstance(node.ended, Forked):
+            shutil.rmtree(node.base, ignore_errors=True)
+
+
+atexit.register(forget_temporary)

@@ -1,0 +1,268 @@
+"""Reconcile: make the disk what the catalog says, for one store id at a time.
+
+Level-triggered and idempotent: it looks at the catalog and at the disk, never at what was called.
+It is the only path on which a store comes to life or goes, after a crash or without one.
+
+    StoreCreated            make the file (a copy of the template, renamed into place), StoreReady
+    StoreReady              the file must be there; a missing one is a failure, never made anew
+    StoreRemoved            seal the file, move the directory to the trash
+    StoreRemoved, purge     the same, then StoreErased
+    StoreErased             delete the trash
+
+What must never happen here: a file made for a store that was ready before, a directory moved that
+is not sealed, data deleted before StoreErased is durable.
+"""
+
+import _thread
+import os
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from pyesdb.config import settings
+from pyesdb.log.local import LocalLog
+from pyesdb.model.commands import Configure, Entry, Seal, with_digest
+from pyesdb.model.config import StoreConfig
+from pyesdb.model.errors import PyesdbError, StoreFailed, WrongExpectedVersion
+from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.outcomes import Outcome
+from pyesdb.node import catalog as c
+from pyesdb.node.layout import Layout
+from pyesdb.sqlite import files
+from pyesdb.sqlite.locks import LockFile
+from pyesdb.store.applier import Applier
+from pyesdb.telemetry.clock import now_us
+from pyesdb.telemetry.log import logger
+
+_PATIENCE_S = 0.002
+
+
+class Node(Protocol):
+    """What reconcile needs of the node."""
+
+    layout: Layout
+    database: str
+
+    def record(self, store_id: str) -> c.Record | None:
+        """What the catalog says now."""
+        ...
+
+    def note(self, record: c.Record, kind: str, data: dict[str, object]) -> None:
+        """Append an event to the store's stream, behind `record`."""
+        ...
+
+    def lock_file(self, store_id: str) -> LockFile:
+        """The store's lock file."""
+        ...
+
+    def forget(self, store_id: str) -> None:
+        """Close what this process has open of a store that is going."""
+        ...
+
+    def config_of(self, record: c.Record) -> StoreConfig:
+        """The effective settings of a store."""
+        ...
+
+    def late(self, lock: LockFile) -> PyesdbError:
+        """The error of a deadline that passed while another process held a store."""
+        ...
+
+
+def hook(step: str) -> None:
+    """A place between two steps; crash tests replace this function to die there."""
+
+
+def reconcile(node: Node, store_id: str, deadline: float) -> None:
+    """Bring one store id to rest; `deadline` (monotonic) bounds the wait for its lock file."""
+    for _ in range(4):
+        record = node.record(store_id)
+        if record is None or at_rest(node, record):
+            return
+        if record.last in (c.REMOVED, c.ERASED):
+            node.forget(store_id)
+        done = _locked(node, store_id, deadline, lambda: _step(node, store_id))
+        if done is not None:
+            try:
+                node.note(done[0], done[1], {"incarnation": done[0].incarnation})
+                hook(f"noted {done[1]}")
+            except WrongExpectedVersion:
+                continue  # another process was faster: look again
+
+
+def at_rest(node: Node, record: c.Record) -> bool:
+    """Whether the disk is what the catalog says."""
+    if record.last == c.REMOVED:
+        return not record.purge and not node.layout.folder(record.store_id).exists()
+    if record.last == c.ERASED:
+        return not node.layout.trashed(record.store_id, record.incarnation).exists()
+    return record.last != c.CREATED
+
+
+def _locked(
+    node: Node, store_id: str, deadline: float, action: Callable[[], tuple[c.Record, str] | None]
+) -> tuple[c.Record, str] | None:
+    """Do something while no process writes to the store."""
+    lock = node.lock_file(store_id)
+    owner = object()
+    try:
+        while not lock.try_acquire(owner):
+            if time.monotonic() >= deadline:
+                raise node.late(lock)
+            time.sleep(_PATIENCE_S)
+        done = action()
+        lock.release(owner)
+    except BaseException:
+        # one C call, so no signal can come between; and on a thread that signals leave alone
+        _thread.start_new_thread(lock.release, (owner,))
+        raise
+    return done
+
+
+def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
+    """Under the lock: what the catalog says now, done; returns what to note in the catalog."""
+    record = node.record(store_id)
+    if record is None:
+        return None
+    layout = node.layout
+    with files.typed_errors(layout.folder(store_id)):
+        match record.last:
+            case c.CREATED:
+                _make(node, record)
+                return record, c.READY
+            case c.REMOVED:
+                _to_trash(node, record)
+                return (record, c.ERASED) if record.purge else None
+            case c.ERASED:
+                trashed = layout.trashed(store_id, record.incarnation)
+                if trashed.exists():  # another process may have been faster
+                    shutil.rmtree(trashed)
+                    files.sync(layout.trash)
+            case _:
+                pass
+    return None
+
+
+def _make(node: Node, record: c.Record) -> None:
+    """A complete file of this incarnation, or none: built aside, renamed into place."""
+    layout, store_id = node.layout, record.store_id
+    folder = layout.folder(store_id)
+    if folder.exists():
+        if incarnation_of(layout.file(store_id)) == record.incarnation:
+            files.sync(layout.stores)  # whoever put it there may have died before this
+            return
+        _set_aside(layout, store_id)
+    make_file(
+        layout,
+        store_id,
+        record.incarnation,
+        node.database,
+        settings.for_machine(node.config_of(record)),
+    )
+
+
+def make_file(
+    layout: Layout,
+    store_id: str,
+    incarnation: int,
+    database: str,
+    machine_settings: dict[str, object],
+) -> None:
+    """A store's directory with its file, complete and durable, under the store's lock."""
+    folder = layout.folder(store_id)
+    draft = layout.stores / f".{store_id}.{incarnation}.new"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    path = draft / "store.db"
+    files.create(
+        path,
+        {"database": database, "store": store_id, "incarnation": incarnation},
+    )
+    configure(path, machine_settings)
+    hook("file made")
+    files.sync(path)
+    files.sync(draft)
+    os.rename(draft, folder)
+    hook("file in place")
+    files.sync(layout.stores)
+
+
+def configure(path: Path, machine_settings: dict[str, object]) -> None:
+    """The first entry of a new store: the settings that its machine must know."""
+    _commit_alone(path, with_digest(Configure, uuid7_bytes(), 1, machine_settings))
+
+
+def _commit_alone(path: Path, command: Configure | Seal) -> None:
+    """One entry into a file that nobody else uses."""
+    applier = Applier(path, "fsync", _nobody_waits)
+    log = LocalLog(applier, None, now_us)
+    log.start(applier.deliver)
+    try:
+        log.propose([command])
+    finally:
+        applier.close()
+
+
+def _nobody_waits(entry: Entry, outcomes: list[Outcome]) -> None:
+    """What is committed here has no caller."""
+
+
+def incarnation_of(path: Path) -> int | None:
+    """The incarnation in a store file; None if there is no readable one."""
+    try:
+        reader = files.open_reader(path)
+    except PyesdbError:
+        return None
+    try:
+        found = files.identity_of(reader).get("incarnation")
+    except files.FAILURES:
+        return None
+    finally:
+        reader.close()
+    return found if isinstance(found, int) else None
+
+
+def _to_trash(node: Node, record: c.Record) -> None:
+    """Seal the file, then move its directory; nobody can write to it before or behind."""
+    layout, store_id = node.layout, record.store_id
+    folder, target = layout.folder(store_id), layout.trashed(store_id, record.incarnation)
+    if not folder.exists():
+        return
+    if incarnation_of(layout.file(store_id)) not in (record.incarnation, None):
+        _set_aside(layout, store_id)
+        return
+    try:
+        _commit_alone(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True))
+    except PyesdbError as error:
+        logger.warning("store %s goes to the trash unsealed: %s", store_id, error)
+    hook("sealed")
+    if target.exists():  # nothing is deleted that the catalog does not call erased
+        os.rename(target, layout.trash / f"{target.name}.{uuid7_bytes().hex()}")
+    os.rename(folder, target)
+    hook("in the trash")
+    files.sync(layout.stores)
+    files.sync(layout.trash)
+
+
+def _set_aside(layout: Layout, store_id: str) -> None:
+    """A directory of another history is never opened or overwritten."""
+    aside = layout.trash / f"{store_id}.unknown.{uuid7_bytes().hex()}"
+    logger.warning("%s belongs to another history: moved to %s", layout.folder(store_id), aside)
+    os.rename(layout.folder(store_id), aside)
+    files.sync(layout.stores)
+
+
+def check_present(node: Node, record: c.Record) -> None:
+    """The file of a ready store; raises StoreFailed instead of ever making it anew."""
+    path = node.layout.file(record.store_id)
+    if not path.exists():
+        raise StoreFailed(
+            f"store {record.store_id!r}: {path} is missing: restore it from a backup "
+            "(a store that was ready is never made anew)"
+        )
+
+
+def unsettled(node: Node, records: dict[str, c.Record]) -> list[str]:
+    """Store ids whose disk is not what the catalog says."""
+    return [id_ for id_, record in records.items() if not at_rest(node, record)]

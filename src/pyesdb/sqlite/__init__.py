@@ -1,0 +1,1 @@
+"""One SQLite file: schema, connections, locks, named statements, checksums. See DESIGN.md."""

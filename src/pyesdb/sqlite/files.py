@@ -1,0 +1,209 @@
+"""Store files: made once from a template, opened for writing or reading, with page checksums.
+
+What must never happen here: a missing file that is silently made anew when it is opened, or a
+connection that deletes another one's write-ahead log by its path (so: persistent WAL).
+"""
+
+import ctypes
+import os
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+import apsw
+import apsw.sqlite_extra
+
+from pyesdb.model.errors import (
+    AccessDenied,
+    Corrupt,
+    DiskFull,
+    Fault,
+    NewerFormat,
+    PyesdbError,
+    Unavailable,
+)
+from pyesdb.sqlite.statements import statement
+
+FORMAT = 1
+"""The format of files that this code writes; older ones it migrates, newer ones it refuses."""
+
+VFS = "cksmvfs"
+CHECKSUM_BYTES = 8
+STATEMENTS = 400
+Connection = apsw.Connection
+FAILURES = (apsw.Error, OSError, MemoryError)
+"""What SQLite and the system raise; `translate` turns them into the library's errors."""
+
+_vfs_lock = threading.Lock()
+_vfs_loaded = False
+
+
+def _load_vfs() -> None:
+    """Register the checksum VFS, and leave the process's default as it was."""
+    global _vfs_loaded
+    with _vfs_lock:
+        if not _vfs_loaded:
+            default = apsw.vfs_names()[0]
+            with apsw.Connection(":memory:") as memory:
+                apsw.sqlite_extra.load(memory, "cksumvfs")
+            apsw.set_default_vfs(default)
+            _vfs_loaded = True
+
+
+@contextmanager
+def typed_errors(path: Path | str) -> Generator[None]:
+    """SQLite's and the system's errors as the library's own."""
+    try:
+        yield
+    except FAILURES as error:
+        raise translate(error, path) from error
+
+
+def translate(error: BaseException, path: Path | str) -> PyesdbError:
+    """The library's error for one of SQLite or the system; names the file."""
+    match error:
+        case apsw.FullError() | OSError(errno=28 | 122):
+            return DiskFull(f"the disk is full at {path}: nothing was stored; free some space")
+        case apsw.CorruptError() | apsw.NotADBError():
+            return Corrupt(f"{path} is damaged ({error}): restore a backup of this store")
+        case apsw.IOError() if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+            return Corrupt(f"{path}: a page does not match its checksum: restore a backup")
+        case apsw.ReadOnlyError() | apsw.PermissionsError() | apsw.AuthError() | PermissionError():
+            return AccessDenied(f"{path} cannot be written: check its owner and mode ({error})")
+        case OSError(errno=30):
+            return AccessDenied(f"{path} is on a read-only file system: open with read_only=True")
+        case apsw.BusyError() | apsw.LockedError():
+            return Unavailable(f"{path} is in use by another program ({error}): try again")
+        case apsw.IOError() | apsw.CantOpenError() | OSError() | MemoryError() | apsw.NoMemError():
+            return Unavailable(f"{path} could not be read or written: {error}; nothing was stored")
+        case _:
+            return Fault(f"{path}: {type(error).__name__}: {error}")
+
+
+def _persist_wal(connection: apsw.Connection) -> None:
+    keep = ctypes.c_int(1)
+    connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(keep))
+
+
+def _keep_plans(connection: apsw.Connection) -> None:
+    """Query plans do not depend on bound values: else each new LIMIT is planned anew."""
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+
+
+def open_writer(path: Path, *, durability: str) -> apsw.Connection:
+    """The write connection of a lane; the file must exist. "fsync": a COMMIT is durable."""
+    _load_vfs()
+    with typed_errors(path):
+        connection = apsw.Connection(
+            str(path),
+            flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX,
+            vfs=VFS,
+            statementcachesize=STATEMENTS,
+        )
+        _persist_wal(connection)
+        _keep_plans(connection)
+        connection.set_busy_timeout(5000)
+        synchronous = "FULL" if durability == "fsync" else "NORMAL"
+        for pragma in (
+            f"synchronous={synchronous}",
+            "fullfsync=1",
+            "checkpoint_fullfsync=1",
+            "wal_autocheckpoint=4000",
+            "journal_size_limit=67108864",
+            "cache_size=-2000",
+            "temp_store=MEMORY",
+            "trusted_schema=0",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        check_format(connection, path)
+        return connection
+
+
+def open_reader(path: Path, *, read_only: bool = False) -> apsw.Connection:
+    """A connection for reading; with `read_only` no file is created or changed, not even -shm."""
+    _load_vfs()
+    name = quote(str(path))
+    live = Path(f"{path}-shm").exists()
+    wal = Path(f"{path}-wal")
+    if read_only and not live and wal.exists() and wal.stat().st_size > 0:
+        raise Unavailable(
+            f"{path} has a write-ahead log without its index: open it once without read_only"
+        )
+    mode = ("mode=ro&readonly_shm=1" if live else "immutable=1") if read_only else "mode=rw"
+    access = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    with typed_errors(path):
+        connection = apsw.Connection(
+            f"file:{name}?{mode}",
+            flags=access | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX,
+            vfs=VFS,
+            statementcachesize=100,
+        )
+        if not read_only:
+            _persist_wal(connection)
+        _keep_plans(connection)
+        connection.set_busy_timeout(5000)
+        for pragma in ("query_only=1", "cache_size=-1000", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        check_format(connection, path)
+        return connection
+
+
+def check_format(connection: apsw.Connection, path: Path) -> None:
+    """Refuse a file that is newer than this code, or not one of ours."""
+    found = connection.execute("PRAGMA user_version").get
+    if found == FORMAT:
+        return
+    if isinstance(found, int) and found > FORMAT:
+        raise NewerFormat(f"{path} has format {found}, this pyesdb knows {FORMAT}: upgrade pyesdb")
+    raise Corrupt(f"{path} is not a pyesdb store (format {found}): restore a backup")
+
+
+@lru_cache(maxsize=1)
+def template() -> bytes:
+    """An empty store file: copied for each new store, which is faster than making its tables."""
+    _load_vfs()
+    with TemporaryDirectory(prefix="pyesdb-template-") as folder:
+        path = Path(folder, "template.db")
+        connection = apsw.Connection(str(path), vfs=VFS)
+        connection.execute("PRAGMA page_size=4096").fetchall()
+        connection.reserve_bytes(reserve=CHECKSUM_BYTES)
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()
+        connection.execute(f"PRAGMA user_version={FORMAT}").fetchall()
+        connection.close()
+        return path.read_bytes()
+
+
+def create(path: Path, identity: dict[str, int | str]) -> None:
+    """Write a new store file with its identity, and sync it; an existing one is overwritten."""
+    with typed_errors(path):
+        for suffix in ("-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(template())
+        connection = open_writer(path, durability="os")
+        with connection:
+            for key, value in {"format": FORMAT, "machine": 1, **identity}.items():
+                connection.execute(statement("set_meta"), (key, value)).fetchall()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.close()
+        sync(path)
+
+
+def identity_of(connection: apsw.Connection) -> dict[str, int | str]:
+    """What `create` wrote into the file."""
+    return {str(k): v for k, v in connection.execute(statement("meta")).fetchall()}  # type: ignore[misc]
+
+
+def sync(path: Path) -> None:
+    """Fsync a file or a directory."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,140 @@
+"""Lock files: who may write to a store now, across processes (POSIX record locks, fcntl(2)).
+
+A lock file has two bytes. Byte 1 is the lock; byte 0 is the gate in front of it: who waits holds
+the gate, and who wants to go on writing must pass the gate first, so a busy process cannot starve
+the others. The kernel frees both when a process dies. Record locks belong to the process: one
+`LockFile` per path and process, and nobody else may open (and close) the file.
+"""
+
+import errno
+import fcntl
+import os
+import struct
+import sys
+import threading
+import time
+from pathlib import Path
+
+_GATE, _LOCK = 0, 1
+_LOOK_S = 0.05
+"""How long a thread sleeps that waits for another thread of its own process."""
+
+
+class LockFile:
+    """One lock file, opened for as long as the database is."""
+
+    def __init__(self, path: Path, *, writable: bool = True) -> None:
+        flags = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
+        self.path = path
+        self.writable = writable
+        self._fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        self._owner: object = None
+        # `with` on the lock itself: a signal can leave a Condition's own `with` half-way
+        self._mutex = threading.Lock()
+        self._free = threading.Condition(self._mutex)
+
+    def _lock(self, byte: int, kind: int) -> bool:
+        while True:
+            if self._fd < 0:
+                raise OSError(errno.EBADF, "the lock file was closed")
+            try:
+                fcntl.lockf(self._fd, kind, 1, byte)
+            except OSError as error:
+                if error.errno in (errno.EACCES, errno.EAGAIN):
+                    return False
+                if error.errno != errno.EDEADLK:
+                    raise
+                # The kernel sees processes, not stores: two that wait for each other's *different*
+                # stores look like a deadlock to it, and are none.
+                time.sleep(0.001)
+            else:
+                return True
+
+    def try_acquire(self, owner: object) -> bool:
+        """Take the lock for `owner` if nobody holds it and nobody waits for it.
+
+        An exception raised in here by a signal may leave it taken or not; `release(owner)` mends
+        both.
+        """
+        with self._mutex:
+            if self._owner is not None:
+                return False
+            self._owner = owner
+        if self._lock(_GATE, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            try:
+                if self._lock(_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    return True
+            finally:
+                self._lock(_GATE, fcntl.LOCK_UN)
+        self._disown()
+        return False
+
+    def acquire(self, owner: object) -> None:
+        """Wait for the lock, in the order of arrival. Never on an event loop or a main thread."""
+        with self._mutex:
+            while self._owner is not None:
+                self._free.wait(_LOOK_S)
+            self._owner = owner
+        try:
+            self._lock(_GATE, fcntl.LOCK_EX)
+            self._lock(_LOCK, fcntl.LOCK_EX)
+            self._lock(_GATE, fcntl.LOCK_UN)
+        except BaseException:
+            self.release(owner)
+            raise
+
+    def owned(self, owner: object) -> bool:
+        """Whether `owner` has the lock."""
+        return self._owner is owner
+
+    def release(self, owner: object) -> None:
+        """Give the lock back (and the gate, if a signal came between); harmless for others."""
+        if self._owner is owner:
+            if self._fd >= 0:
+                fcntl.lockf(self._fd, fcntl.LOCK_UN, 2, _GATE)
+            self._disown()
+
+    def _disown(self) -> None:
+        with self._mutex:
+            self._owner = None
+            self._free.notify_all()
+
+    def try_shared(self) -> bool:
+        """Take the lock together with other sharers (the database's own lock file)."""
+        return self._lock(_LOCK, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+    def holder(self) -> int | None:
+        """The pid that holds the lock, if another process does (F_GETLK)."""
+        linux = sys.platform.startswith("linux")
+        layout = "hhqqi4x" if linux else "qqihh"
+        values = (fcntl.F_WRLCK, os.SEEK_SET, _LOCK, 1, 0)
+        if not linux:
+            values = (_LOCK, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
+        answer = struct.unpack(
+            layout, fcntl.fcntl(self._fd, fcntl.F_GETLK, struct.pack(layout, *values))
+        )
+        kind, pid = (answer[0], answer[4]) if linux else (answer[3], answer[2])
+        return None if kind == fcntl.F_UNLCK else pid
+
+    def read(self) -> bytes:
+        """The content of the file: who holds it, for people."""
+        return os.pread(self._fd, 4096, 0)
+
+    def write(self, content: bytes) -> None:
+        """Replace the content of the file."""
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, content, 0)
+
+    def close(self) -> None:
+        """Give everything back."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process, as far as the system tells."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+    except (OSError, UnicodeDecodeError):
+        return "unknown"

@@ -1,0 +1,207 @@
+"""The applier: the only caller of the machine. An entry in, one SQLite transaction, outcomes out.
+
+What must never happen here: an answer before its COMMIT, an entry applied twice, a cache that
+survives a rollback.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pyesdb.machine import Tx, apply
+from pyesdb.model.commands import Barrier, Command, Entry, with_digest
+from pyesdb.model.errors import Fault, Internal, PyesdbError, Unavailable
+from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.limits import EXPIRES_US
+from pyesdb.model.outcomes import Outcome
+from pyesdb.sqlite import files
+from pyesdb.telemetry.log import logger
+
+Settle = Callable[[Entry, list[Outcome]], None]
+
+
+class MovedError(Exception):
+    """The file at the store's path is not the one that was opened: ask the catalog."""
+
+
+class CommitInDoubtError(Exception):
+    """COMMIT failed: nobody may be answered before an entry was committed behind it.
+
+    `error` is the answer when nothing was stored.
+    """
+
+    def __init__(self, text: str, error: PyesdbError) -> None:
+        super().__init__(text)
+        self.error = error
+
+
+class Applier:
+    """One store's write connection and the machine on it. Used by one leader at a time."""
+
+    def __init__(
+        self, path: Path, durability: str, settle: Settle, incarnation: int | None = None
+    ) -> None:
+        self._path = path
+        self._incarnation = incarnation
+        self._durability = durability
+        self._settle = settle
+        self._connection: files.Connection | None = None
+        self._tx: Tx | None = None
+        self._inode: tuple[int, int] = (0, 0)
+        self._data_version = -1
+        self.newest = 0
+        """The number of the last entry committed here; stays when the file is closed."""
+
+    @property
+    def applied(self) -> int:
+        """The number of the last entry that is applied."""
+        return 0 if self._tx is None else self._tx.state.seq
+
+    def begin(self) -> tuple[int, int]:
+        """Open the transaction, take notice of other processes; last entry's number and time.
+
+        Raises MovedError, and the library's errors for a full disk or a damaged file.
+        """
+        connection = self._connection
+        if connection is not None and self._found_inode() != self._inode:
+            self.close()
+            connection = None
+        if connection is None:
+            connection = self._open()
+        try:
+            with files.typed_errors(self._path):
+                connection.execute("BEGIN IMMEDIATE")
+                tx = self._tx
+                if tx is None:
+                    tx = self._tx = self._first_tx(connection)
+                elif connection.data_version() != self._data_version:
+                    tx.reload()
+        except Exception:
+            self.close()  # no transaction stays open behind an error
+            raise
+        self.newest = tx.state.seq
+        return tx.state.seq, tx.state.clock
+
+    def _first_tx(self, connection: files.Connection) -> Tx:
+        """The machine on a file just opened, which must hold the history of this store."""
+        tx = Tx(connection)
+        if self._incarnation not in (None, tx.meta["incarnation"]):
+            self.close()
+            raise MovedError
+        return tx
+
+    def _found_inode(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            raise MovedError from None
+        except OSError as error:
+            raise files.translate(error, self._path) from error
+        return found.st_dev, found.st_ino
+
+    def _open(self) -> files.Connection:
+        inode = self._found_inode()
+        self._connection = files.open_writer(self._path, durability=self._durability)
+        self._inode = inode
+        if self._found_inode() != inode:
+            self.close()
+            raise MovedError
+        return self._connection
+
+    def deliver(self, entries: Sequence[Entry]) -> None:
+        """Apply entries in order; one that is applied already is ignored, a gap is a fault."""
+        for entry in entries:
+            connection = self._connection
+            if connection is None or not connection.in_transaction:
+                self.begin()
+            if entry.seq <= self.applied:
+                self.rollback()
+                continue
+            if entry.seq != self.applied + 1:
+                applied = self.applied
+                self.rollback()
+                raise Fault(f"{self._path}: entry {entry.seq} came behind entry {applied}")
+            self._settle(entry, self._apply(entry))
+
+    def _apply(self, entry: Entry) -> list[Outcome]:
+        connection, tx = self._connection, self._tx
+        if connection is None or tx is None:
+            raise Internal("an entry came without a transaction")
+        try:
+            outcomes = apply(tx, entry)
+        except files.FAILURES as error:
+            self.rollback()
+            raise files.translate(error, self._path) from error
+        except BaseException:
+            self.rollback()
+            raise
+        try:
+            connection.execute("COMMIT")
+        except files.FAILURES as error:
+            raise CommitInDoubtError(str(error), files.translate(error, self._path)) from error
+        tx.publish()
+        self.newest = entry.seq
+        self._data_version = connection.data_version()
+        return outcomes
+
+    def rollback(self) -> None:
+        """Back to what is committed; harmless without a transaction."""
+        connection, tx = self._connection, self._tx
+        if connection is None:
+            return
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            if tx is not None:
+                tx.rollback()
+        except (*files.FAILURES, PyesdbError) as error:
+            logger.warning("reopening %s after %s", self._path, error)
+            self.close()
+
+    def recorded(self, commands: Sequence[Command]) -> dict[bytes, Outcome | None]:
+        """After trouble: commit an empty entry, then say what is recorded of these commands.
+
+        None: nothing was stored. Raises the library's errors when even that cannot be committed.
+        """
+        self.close()
+        seq, clock = self.begin()
+        barrier = with_digest(Barrier, uuid7_bytes())
+        entry = Entry(seq + 1, clock, [_copy(barrier, clock)])
+        try:
+            self._apply(entry)
+        except CommitInDoubtError as error:
+            self.close()
+            raise Unavailable(f"{self._path} cannot be written: {error}") from error
+        return self.look_up(commands)
+
+    def look_up(self, commands: Sequence[Command]) -> dict[bytes, Outcome | None]:
+        """What is recorded of these commands, outside a transaction."""
+        if self._connection is None or self._tx is None:
+            self.begin()
+            self.rollback()
+        if self._tx is None:
+            raise Internal("the store's file is not open")
+        from pyesdb.machine import records
+
+        with files.typed_errors(self._path):
+            known = records.load(self._tx, commands)
+        return {command.id: records.recall(known, command) for command in commands}
+
+    def close(self) -> None:
+        """Close the file; it is opened again when needed."""
+        connection, self._connection, self._tx = self._connection, None, None
+        if connection is not None:
+            try:
+                connection.close()
+            except files.FAILURES as error:
+                logger.warning("closing %s: %s", self._path, error)
+
+    def abandon(self) -> list[object]:
+        """After fork: give up the connection without touching the file; the caller keeps it."""
+        found: list[object] = [self._connection, self._tx]
+        self._connection = self._tx = None
+        return found
+
+
+def _copy(command: Barrier, clock: int) -> Barrier:
+    return Barrier(command.id, command.digest, clock + EXPIRES_US)

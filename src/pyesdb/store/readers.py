@@ -1,0 +1,154 @@
+"""Read connections of one store: borrowed for one page, so an idle reader holds nothing."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pyesdb.model.errors import PyesdbError
+from pyesdb.sqlite import files
+from pyesdb.sqlite.statements import ROWS, rows, statement
+from pyesdb.store.applier import MovedError
+
+T = TypeVar("T")
+KEPT = 4
+NAMES_MAX = 200_000
+
+
+class Reader:
+    """One read connection."""
+
+    def __init__(self, path: Path, *, read_only: bool) -> None:
+        self.connection = files.open_reader(path, read_only=read_only)
+        self.execute = self.connection.cursor().execute
+
+    def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
+        """All rows of a named statement."""
+        return self.execute(statement(name), args).fetchall()
+
+    def find(self, name: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows of a statement that ends in `IN (?)`."""
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(keys), ROWS):
+            part = keys[start : start + ROWS]
+            found += self.execute(rows(name, len(part)), part).fetchall()
+        return found
+
+
+class Names:
+    """The store's dictionaries as readers need them: ids to names. They only ever grow."""
+
+    def __init__(self) -> None:
+        self.streams: dict[int, str] = {}
+        self.types: dict[int, str] = {}
+
+    def learn(self, reader: Reader, stream_ids: set[int]) -> None:
+        """Read the names of these streams, and all types."""
+        if len(self.streams) > NAMES_MAX:
+            self.streams = {}
+        missing = [id_ for id_ in stream_ids if id_ not in self.streams]
+        self.streams.update(reader.find("stream_names", missing))  # type: ignore[arg-type]
+        self.types.update(reader.all("type_names"))  # type: ignore[arg-type]
+
+
+class Readers:
+    """The read connections of a store. `on_moved` gives the error when the file is another one."""
+
+    def __init__(
+        self,
+        path: Path,
+        incarnation: int,
+        on_moved: Callable[[], PyesdbError],
+        *,
+        read_only: bool,
+        shared: bool,
+    ) -> None:
+        self._path = path
+        self._incarnation = incarnation
+        self._on_moved = on_moved
+        self._read_only = read_only
+        self._shared = shared
+        self._idle: list[Reader] = []
+        self._inode: tuple[int, int] | None = None
+        self._mutex = threading.Lock()
+        self._closed: PyesdbError | None = None
+        self.names = Names()
+
+    def read(self, question: Callable[[Reader], T]) -> T:
+        """Answer a question on a connection that nobody else uses meanwhile.
+
+        Each statement is a transaction of its own: a question of several takes its bounds (head,
+        last version) from the first, and what lies below them does not change.
+        """
+        if self._closed is not None:
+            raise self._closed
+        try:
+            if self._shared:
+                self._check_file()
+            try:
+                reader = self._idle.pop()
+            except IndexError:
+                reader = self._open()
+        except MovedError:
+            raise self._on_moved() from None
+        try:
+            found = question(reader)
+        except files.FAILURES as error:
+            reader.connection.close()
+            raise files.translate(error, self._path) from error
+        except PyesdbError:
+            self._give_back(reader)
+            raise
+        except BaseException:
+            reader.connection.close()
+            raise
+        self._give_back(reader)
+        return found
+
+    def _give_back(self, reader: Reader) -> None:
+        if len(self._idle) < KEPT and self._closed is None:
+            self._idle.append(reader)
+        else:
+            reader.connection.close()
+
+    def _stat(self) -> tuple[int, int]:
+        try:
+            found = os.stat(self._path)
+        except FileNotFoundError:
+            raise MovedError from None
+        except OSError as error:
+            raise files.translate(error, self._path) from error
+        return found.st_dev, found.st_ino
+
+    def _check_file(self) -> None:
+        """Another process may have removed the store: then its file is elsewhere."""
+        found = self._stat()
+        if found != self._inode:
+            if self._inode is not None:
+                raise MovedError
+            self._inode = found
+
+    def _open(self) -> Reader:
+        before = self._stat()
+        reader = Reader(self._path, read_only=self._read_only)
+        with files.typed_errors(self._path):
+            found = files.identity_of(reader.connection).get("incarnation")
+        if found != self._incarnation or self._stat() != before:
+            reader.connection.close()
+            raise MovedError
+        self._inode = before
+        return reader
+
+    def close(self, error: PyesdbError) -> None:
+        """Refuse new reads and close what is idle; reads under way end by themselves."""
+        self._closed = error
+        with self._mutex:
+            idle, self._idle = self._idle, []
+        for reader in idle:
+            reader.connection.close()
+
+    def abandon(self) -> list[object]:
+        """After fork: give up the connections without touching the file."""
+        idle, self._idle = self._idle, []
+        return list(idle)

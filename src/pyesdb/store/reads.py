@@ -1,0 +1,278 @@
+"""Reads: pages straight from SQLite, an end that is fixed with the first page, bounded memory."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pyesdb.machine.state import ACTIVE, DELETED
+from pyesdb.model.encoding import decode_json
+from pyesdb.model.errors import (
+    InvalidEvent,
+    PyesdbError,
+    StreamDeleted,
+    StreamNotFound,
+    StreamTombstoned,
+)
+from pyesdb.model.events import Origin, RecordedEvent
+from pyesdb.model.selectors import Selector
+from pyesdb.model.versions import StreamVersion, version_of
+from pyesdb.store.plans import Plan
+from pyesdb.store.readers import Names, Reader
+
+Row = tuple[Any, ...]
+_FIRST, _MOST, _BYTES = 64, 1024, 4 << 20
+
+
+class Source(Protocol):
+    """What a read needs of its store."""
+
+    origin: Origin
+    names: Names
+    indexed_payload: tuple[str, ...]
+
+    def ask(self, question: Callable[[Reader], Any]) -> Any:
+        """Answer a question on a read connection."""
+        ...
+
+
+def build(reader: Reader, source: Source, rows: list[Row]) -> list[RecordedEvent]:
+    """Events of rows; names come from the store's dictionaries."""
+    origin, names = source.origin, source.names
+    for _ in range(2):
+        streams, types = names.streams, names.types
+        try:
+            return [
+                RecordedEvent(origin, streams[s], v, p, types[t], d, ct, i, c, tm, m, tg)
+                for p, s, v, t, i, c, tm, ct, d, m, tg in rows
+            ]
+        except KeyError:
+            names.learn(reader, {row[1] for row in rows})
+    from pyesdb.model.errors import Corrupt
+
+    raise Corrupt(f"an event of store {source.origin.store!r} has a stream or type without name")
+
+
+class Read:
+    """A read under way: `next_page` until it is empty."""
+
+    _head: int
+
+    def __init__(self, source: Source, limit: int | None, *, backwards: bool) -> None:
+        self._source = source
+        self._left = limit
+        self._backwards = backwards
+        self._page = _FIRST
+        self._over: bool = limit == 0
+        self._last = 0
+        self._filtered = False
+        self._version: StreamVersion = version_of(-1)
+
+    @property
+    def version(self) -> StreamVersion:
+        """The stream's last version when the read started (NO_STREAM: a read of all)."""
+        return self._version
+
+    @property
+    def head(self) -> int:
+        """The position up to which the read has looked."""
+        if self._left is None or self._backwards or (self._over and self._left > 0):
+            return self._head
+        return self._last
+
+    def open(self) -> list[RecordedEvent]:
+        """Fix the end, and return the first page; raises what is wrong with the stream."""
+        return self._source.ask(self._open) or self.next_page()
+
+    def next_page(self) -> list[RecordedEvent]:
+        """The next page; empty at the end. One short read transaction for each piece scanned."""
+        events: list[RecordedEvent] = []
+        while not events and not self._over:
+            events = self._source.ask(self._fetch)
+        return events
+
+    def _open(self, reader: Reader) -> list[RecordedEvent]:
+        self._start(reader)
+        return [] if self._over else self._fetch(reader)
+
+    def _fetch(self, reader: Reader) -> list[RecordedEvent]:
+        wanted = self._page
+        if self._left is not None and not self._filtered:
+            wanted = min(wanted, self._left)
+        rows = self._rows(reader, wanted)
+        events = self._kept(build(reader, self._source, rows))
+        self._grow(rows)
+        if self._left is not None:
+            events = events[: self._left]
+            self._left -= len(events)
+            self._over = self._over or self._left == 0
+        if events:
+            self._last = events[-1].position
+        return events
+
+    def _grow(self, rows: list[Row]) -> None:
+        """The next page's size: larger, as long as it stays within the bytes."""
+        size = sum([len(row[8]) + len(row[9]) for row in rows])
+        if size * 2 < _BYTES:
+            self._page = min(_MOST, self._page * 4)
+        elif size > _BYTES:
+            self._page = max(8, self._page // 4)
+
+    def _kept(self, events: list[RecordedEvent]) -> list[RecordedEvent]:
+        return events
+
+    def _start(self, reader: Reader) -> None:
+        """Set `version`, `_head` and the range."""
+
+    def _rows(self, reader: Reader, wanted: int) -> list[Row]:
+        """The next rows; sets `_over` when there are no more."""
+        raise AssertionError(reader, wanted)
+
+
+class StreamRead(Read):
+    """A read of one stream, by version."""
+
+    def __init__(
+        self,
+        source: Source,
+        stream: str,
+        first: int | None,
+        last: int | None,
+        until: Callable[[Reader], int | None],
+        limit: int | None,
+        *,
+        backwards: bool,
+        missing_ok: bool,
+    ) -> None:
+        super().__init__(source, limit, backwards=backwards)
+        self._stream = stream
+        self._low = first or 0
+        self._high = last
+        self._until = until
+        self._missing_ok = missing_ok
+
+    def _start(self, reader: Reader) -> None:
+        found = reader.all("stream_at", self._stream)
+        if not found:  # the head first: what comes behind it is not hidden from a condition
+            self._head = int(reader.all("head")[0][0])
+            found = reader.all("stream_at", self._stream)
+        if found:
+            self._head = int(found[0][6])
+        self._version = version_of(-1)
+        if not found or found[0][1] != ACTIVE:
+            if not self._missing_ok:
+                raise missing(self._stream, found[0][1] if found else None)
+            self._over = True
+            return
+        self._id, _, visible, swept, last, _, _ = found[0]
+        last = swept - 1 if last is None else last
+        self._version = last
+        self._low = max(self._low, visible)
+        self._high = last if self._high is None else min(last, self._high)
+        until = self._until(reader)
+        self._position = self._head if until is None else min(until, self._head)
+        self._over = self._over or self._low > self._high
+        if self._page > self._high - self._low + 1 > 0:
+            self._page = self._high - self._low + 1
+
+    def _rows(self, reader: Reader, wanted: int) -> list[Row]:
+        name = "stream_backwards" if self._backwards else "stream_forwards"
+        rows = reader.all(name, self._id, self._low, self._high, self._position, wanted)
+        if rows and self._backwards:
+            self._high = rows[-1][2] - 1
+        elif rows:
+            self._low = rows[-1][2] + 1
+        self._over = len(rows) < wanted or self._low > (self._high or 0)
+        return rows
+
+
+def missing(stream: str, state: int | None) -> PyesdbError:
+    """Why a stream cannot be read."""
+    if state is None:
+        return StreamNotFound(f"there is no stream {stream!r}: check the name, or missing_ok=True")
+    if state == DELETED:
+        return StreamDeleted(f"stream {stream!r} was deleted; an append brings it back")
+    return StreamTombstoned(f"stream {stream!r} was tombstoned: use another name")
+
+
+class AllRead(Read):
+    """A read of all events, or of those that a selector means, by position."""
+
+    def __init__(
+        self,
+        source: Source,
+        after: int,
+        before: int | None,
+        until: Callable[[Reader], int | None],
+        selector: Selector | None,
+        limit: int | None,
+        *,
+        backwards: bool,
+        system: bool,
+    ) -> None:
+        super().__init__(source, limit, backwards=backwards)
+        self._low = after
+        self._last = after
+        self._high = 0
+        self._before = before
+        self._until = until
+        self._selector = selector
+        self._system = system
+        self._hide = False
+        self._plan: Plan | None = None
+
+    def _start(self, reader: Reader) -> None:
+        self._head = int(reader.all("head")[0][0])
+        until = self._until(reader)
+        if self._before is not None:
+            self._head = min(self._head, max(0, self._before - 1))
+        if until is not None:
+            self._head = min(self._head, until)
+        self._high = self._head + 1
+        self._hide = not self._system and bool(reader.all("system_streams"))
+        if self._selector is not None:
+            self._plan = Plan(reader, self._selector, self._source.indexed_payload)
+            self._filtered = self._plan.residual
+            self._over = self._over or not self._plan.walks
+        self._filtered = self._filtered or self._hide
+        self._over = self._over or self._low >= self._head
+
+    def _rows(self, reader: Reader, wanted: int) -> list[Row]:
+        if self._plan is None:
+            name = "all_backwards" if self._backwards else "all_forwards"
+            rows = reader.all(name, self._low, self._high, wanted)
+            last = rows[-1][0] if rows else 0
+            count = len(rows)
+        else:
+            found = self._plan.positions(
+                reader, self._low, self._high, wanted, backwards=self._backwards
+            )
+            count = len(found)
+            last = found[-1] if found else 0
+            rows = reader.find("events_at", found)
+            rows.sort(key=_position, reverse=self._backwards)
+        if self._backwards:
+            self._high = last
+        else:
+            self._low = last
+        self._over = count < wanted or self._high - self._low <= 1
+        return rows
+
+    def _kept(self, events: list[RecordedEvent]) -> list[RecordedEvent]:
+        if self._hide:
+            events = [e for e in events if e.stream[0] != "$" or e.stream == "$events"]
+        if self._plan is not None and self._plan.residual and self._selector is not None:
+            events = [event for event in events if _matches(self._selector, event)]
+        return events
+
+
+def _position(row: Row) -> int:
+    return row[0]
+
+
+def _matches(selector: Selector, event: RecordedEvent) -> bool:
+    def document() -> Any:
+        try:
+            return decode_json(event.data, "data")
+        except InvalidEvent:
+            return None
+
+    return selector.matches(event.stream, event.type, event.tags, document)

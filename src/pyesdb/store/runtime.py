@@ -1,0 +1,200 @@
+"""One open store: its lane and its readers, opened when first needed, and how it ends."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TypeVar
+
+from pyesdb.log.local import LocalLog
+from pyesdb.model.commands import Command, Entry, Expire, Scavenge, with_digest
+from pyesdb.model.config import StoreConfig
+from pyesdb.model.errors import (
+    Corrupt,
+    HistoryChanged,
+    NewerFormat,
+    PyesdbError,
+    RequestError,
+    StoreFailed,
+)
+from pyesdb.model.events import Origin
+from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.outcomes import Done, Outcome, Refused, error_of
+from pyesdb.model.results import ScavengeResult
+from pyesdb.model.versions import Token
+from pyesdb.sqlite.locks import LockFile
+from pyesdb.store import queries
+from pyesdb.store.applier import Applier
+from pyesdb.store.group import outcome_unknown
+from pyesdb.store.outbox import Outbox, answer
+from pyesdb.store.readers import Reader, Readers
+from pyesdb.store.slots import DONE, AsyncSlot
+from pyesdb.telemetry.clock import now_us
+
+T = TypeVar("T")
+_SWEEP = 500
+POLL_S = 0.005
+
+
+class StoreRuntime:
+    """A store of this process. `on_moved(runtime)` says why its file is not there any more."""
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        incarnation: int,
+        path: Path,
+        config: StoreConfig,
+        lock: LockFile | None,
+        shared: bool,
+        read_only: bool,
+        pool: Executor,
+        on_moved: Callable[["StoreRuntime"], PyesdbError],
+    ) -> None:
+        self.store_id = store_id
+        self.incarnation = incarnation
+        self.path = path
+        self.config = config
+        self.origin = Origin(store_id, incarnation)
+        self.indexed_payload = config.indexed_payload
+        self.ended: PyesdbError | None = None
+        self.failure = ""
+        self._pool = pool
+        self._mutex = threading.Lock()
+        self.applier = Applier(path, config.durability, self._settle, incarnation)
+        log = LocalLog(self.applier, lock, now_us)
+        log.start(self.applier.deliver)
+        self.outbox = Outbox(self.applier, log, self._run, lambda: on_moved(self))
+        self.readers = Readers(
+            path, incarnation, lambda: on_moved(self), read_only=read_only, shared=shared
+        )
+        self.names = self.readers.names
+
+    def _run(self, function: Callable[[], None]) -> None:
+        try:
+            self._pool.submit(function)
+        except RuntimeError:  # the pool is shut down: finish what was queued here
+            threading.Thread(target=function, daemon=True).start()
+
+    def _settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
+        self.outbox.settle(entry, outcomes)
+
+    # -- commands
+
+    def submit(self, command: Command, timeout_s: float) -> Outcome:
+        """The outcome of a command; a refusal is raised, here and nowhere else."""
+        try:
+            return _accepted(self.outbox.submit(command, timeout_s))
+        except (Corrupt, NewerFormat) as error:
+            self.failure = str(error)
+            raise
+
+    async def submit_async(self, command: Command, timeout_s: float) -> Outcome:
+        """The same without blocking the event loop; cancelling withdraws what is only queued."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_s
+        while self.outbox.full():
+            if loop.time() >= end:
+                raise self.outbox.late("the store's queue is full")
+            await asyncio.sleep(POLL_S)
+        slot = AsyncSlot(command, loop)
+        timer = loop.call_at(end, self._late, slot)
+        try:
+            await self.outbox.submit_async(slot)
+        finally:
+            timer.cancel()
+        try:
+            return _accepted(answer(slot))
+        except (Corrupt, NewerFormat) as error:
+            self.failure = str(error)
+            raise
+
+    def _late(self, slot: AsyncSlot) -> None:
+        if slot.future.done() or slot.state is DONE:
+            return
+        if self.outbox.withdraw(slot):
+            slot.future.set_exception(self.outbox.late())
+        else:
+            slot.loop.call_later(5.0, self._too_late, slot)
+
+    @staticmethod
+    def _too_late(slot: AsyncSlot) -> None:
+        if not slot.future.done():
+            slot.future.set_exception(outcome_unknown(slot))
+
+    # -- questions
+
+    def ask(self, question: Callable[[Reader], T]) -> T:
+        """Answer a question on a read connection; a damaged file fails this store only."""
+        try:
+            return self.readers.read(question)
+        except (Corrupt, NewerFormat, StoreFailed) as error:
+            self.failure = str(error)
+            raise
+
+    def reached(self, at_least: Token | int) -> bool:
+        """Whether a position or token is applied here; raises HistoryChanged."""
+        if isinstance(at_least, Token):
+            if at_least.incarnation != self.incarnation:
+                raise HistoryChanged(
+                    f"token {at_least} belongs to another history of store {self.store_id!r}"
+                )
+            return self.ask(queries.applied) >= at_least.applied
+        return self.ask(queries.head) >= at_least
+
+    # -- duties
+
+    def expire(self, timeout_s: float) -> None:
+        """Hide what max_age says, stream by stream."""
+        after: int | None = 0
+        while after is not None:
+            command = with_digest(Expire, uuid7_bytes(), now_us(), after, 1000)
+            outcome = self.submit(command, timeout_s)
+            after = outcome.value if isinstance(outcome, Done) else None
+
+    def scavenge(
+        self, timeout_s: float, on_progress: Callable[[int, int], None] | None
+    ) -> ScavengeResult:
+        """Reclaim what is hidden, in small steps; progress is (done, total) events."""
+        if on_progress is not None and not callable(on_progress):  # pyright: ignore[reportUnnecessaryComparison]
+            raise RequestError("on_progress must be callable: it is called with (done, total)")
+        self.expire(timeout_s)
+        total = self.ask(queries.hidden_events) if on_progress else 0
+        free = self.ask(queries.free_bytes)
+        events = 0
+        after: int | None = 0
+        while after is not None:
+            outcome = self.submit(with_digest(Scavenge, uuid7_bytes(), after, _SWEEP), timeout_s)
+            if not isinstance(outcome, Done):
+                break
+            swept, _, after = outcome.value
+            events += swept
+            if on_progress:
+                on_progress(events, max(total, events))
+        return ScavengeResult(events, max(0, self.ask(queries.free_bytes) - free))
+
+    # -- the end
+
+    def close(self, error: PyesdbError) -> None:
+        """Calls under way end; new ones raise `error`."""
+        if self.ended is None:
+            self.ended = error
+        self.dispose(error)
+
+    def dispose(self, error: PyesdbError) -> None:
+        """Close the lane and the readers; not from a thread that leads the lane."""
+        with self._mutex:
+            self.outbox.close(error)
+            self.readers.close(error)
+
+    def abandon(self) -> list[object]:
+        """After fork, in the child: nothing here is used or closed any more."""
+        return [self, *self.outbox.abandon(), *self.readers.abandon()]
+
+
+def _accepted(outcome: Outcome) -> Outcome:
+    if isinstance(outcome, Refused):
+        raise error_of(outcome)
+    return outcome

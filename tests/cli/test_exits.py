@@ -1,0 +1,93 @@
+"""Exit codes: one for each family of errors, the same in code and docs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import pyesdb
+from pyesdb.cli import exits
+from tests.cli.conftest import Shell, run_here
+
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+FAMILIES = {
+    pyesdb.RequestError: 2,
+    pyesdb.NotFound: 3,
+    pyesdb.ConflictError: 4,
+    pyesdb.AccessDenied: 5,
+    pyesdb.Unavailable: 6,
+    pyesdb.OutcomeUnknown: 7,
+    pyesdb.Ended: 8,
+    pyesdb.Fault: 9,
+}
+
+
+def every_error() -> list[type[pyesdb.PyesdbError]]:
+    found = [getattr(pyesdb, name) for name in dir(pyesdb)]
+    return [
+        item
+        for item in found
+        if isinstance(item, type)
+        and issubclass(item, pyesdb.PyesdbError)
+        and item is not pyesdb.PyesdbError
+    ]
+
+
+@pytest.mark.parametrize("error", every_error(), ids=lambda error: error.__name__)
+def test_every_error_ends_in_the_code_of_its_family(error: type[pyesdb.PyesdbError]) -> None:
+    (family,) = [family for family in FAMILIES if issubclass(error, family)]
+    assert exits.exit_code(error("text")) == FAMILIES[family]
+
+
+def test_codes_are_distinct() -> None:
+    codes = [row.code for row in exits.TABLE]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_docs_have_the_table_of_the_code() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.*?) \| (.*?) \|$", DOCS.read_text("utf-8"), re.MULTILINE)
+    assert rows == [
+        (str(row.code), row.meaning, f"`{row.family.__name__}`" if row.family else "")
+        for row in exits.TABLE
+    ]
+
+
+def test_help_names_every_code() -> None:
+    text = run_here("--help").out
+    assert re.findall(r"^ +(\d+)  ", text, re.MULTILINE) == [str(row.code) for row in exits.TABLE]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (pyesdb.AccessDenied("no"), 5),
+        (pyesdb.DatabaseLocked("held", pid=7, host="h", command="c"), 6),
+        (pyesdb.OutcomeUnknown("who knows", command_id=None), 7),
+        (pyesdb.StoreRemoved("gone"), 8),
+        (pyesdb.Corrupt("broken"), 9),
+    ],
+)
+def test_errors_that_are_hard_to_provoke(
+    error: pyesdb.PyesdbError, code: int, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(pyesdb, "open", fail)
+    told = shell("store", "list", code=code).err
+    assert told.count("\n") == 1
+    assert told.startswith(f"{type(error).__name__}: ")
+    described = shell("store", "list", "--json", code=code).error
+    assert (described["code"], described["exit_code"]) == (error.code, code)
+    assert described["message"] == str(error)
+    assert described["retryable"] is error.retryable
+
+
+def test_interrupted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pyesdb, "open", interrupt)
+    assert shell("store", "list", code=130).err.strip() == "interrupted"

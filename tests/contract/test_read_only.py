@@ -1,0 +1,88 @@
+"""API "Opening": read_only=True changes and creates nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyesdb
+from pyesdb import Append
+from tests.contract.tools import new_events, one, versions
+
+
+def content(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture
+def filled(open_db: Any, data_dir: Path) -> Path:
+    db = open_db(data_dir, durability="os")
+    for store in (db.store(), db.create_store("a")):
+        store.append("s", new_events(3))
+        store.record_snapshot("A", "s", 1, {})
+    db.close()
+    return data_dir
+
+
+def test_read_only_reads_and_changes_no_file(open_db: Any, filled: Path) -> None:
+    before = content(filled)
+    db = open_db(filled, read_only=True)
+    for name in ("default", "a"):
+        store = db.store(name)
+        assert versions(store.read("s")) == [0, 1, 2]
+        assert len(store.read_all().to_list()) == 3
+        assert store.version("s") == 2
+        assert list(store.streams()) == ["s"]
+        assert store.load("s", source="A").snapshot.version == 1
+    assert set(db.list_stores()) == {"default", "a"}
+    assert db.get_store_status("a") == "running"
+    db.close()
+    assert content(filled) == before
+
+
+WRITES: dict[str, Any] = {
+    "append": lambda db: db.store().append("s", one()),
+    "append_many": lambda db: db.store().append_many([Append("s", one())]),
+    "delete_stream": lambda db: db.store().delete_stream("s"),
+    "tombstone_stream": lambda db: db.store().tombstone_stream("s"),
+    "truncate_stream": lambda db: db.store().truncate_stream("s", before_version=1),
+    "set_stream_metadata": lambda db: db.store().set_stream_metadata("s", max_count=1),
+    "record_snapshot": lambda db: db.store().record_snapshot("A", "s", 2, {}),
+    "delete_snapshot": lambda db: db.store().delete_snapshot("A", "s"),
+    "scavenge": lambda db: db.store().scavenge(),
+    "create_store": lambda db: db.create_store("b"),
+    "remove_store": lambda db: db.remove_store("a"),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_every_write_is_access_denied(open_db: Any, filled: Path, name: str) -> None:
+    before = content(filled)
+    db = open_db(filled, read_only=True)
+    with pytest.raises(pyesdb.AccessDenied) as caught:
+        WRITES[name](db)
+    assert "read" in str(caught.value)
+    assert isinstance(caught.value, PermissionError)
+    db.close()
+    assert content(filled) == before
+
+
+def test_read_only_creates_no_database(open_db: Any, data_dir: Path) -> None:
+    with pytest.raises(pyesdb.DatabaseNotFound):
+        open_db(data_dir, read_only=True)
+    assert not data_dir.exists()
+
+
+def test_a_read_only_open_does_not_bind_others(open_db: Any, filled: Path) -> None:
+    reader, writer = open_db(filled, read_only=True), open_db(filled)
+    assert writer.store().append("s", one()).version == 3
+    assert reader.store().version("s") == 3
+    with pytest.raises(pyesdb.AccessDenied):
+        reader.store().append("s", one())

@@ -1,0 +1,178 @@
+"""Small, fast proofs of single rules; most of them are what a mutant must break."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyesdb
+from pyesdb import NewEvent
+from pyesdb.node import reconcile
+from pyesdb.sqlite import files
+from pyesdb.sqlite.locks import LockFile
+from pyesdb.store.applier import Applier, MovedError
+from tests.crash.faults import applier_of, grouped, outbox_of
+from tests.stress.interrupts import at_step, interrupt
+from tests.stress.tools import contents
+
+
+@pytest.fixture
+def db(data_dir: Path) -> Any:
+    with pyesdb.open(data_dir) as database:
+        yield database
+
+
+@pytest.mark.parametrize(("durability", "wanted"), [("fsync", 2), ("os", 1)])
+def test_the_writer_waits_for_the_disk(db: Any, durability: str, wanted: int) -> None:
+    store = db.create_store("x", durability=durability)
+    store.append("s", NewEvent("E"))
+    connection = applier_of(store)._connection
+    asked = {
+        name: connection.execute(f"PRAGMA {name}").get for name in ("synchronous", "fullfsync")
+    }
+    assert asked == {"synchronous": wanted, "fullfsync": 1}
+    assert connection.execute("PRAGMA journal_mode").get == "wal"
+
+
+def test_a_file_that_was_moved_away_takes_nothing_more(tmp_path: Path) -> None:
+    path = tmp_path / "here" / "store.db"
+    path.parent.mkdir()
+    files.create(path, {"database": "d", "store": "x", "incarnation": 1})
+    applier = Applier(path, "os", lambda *_: None, 1)
+    applier.begin()
+    applier.rollback()
+    path.parent.rename(tmp_path / "there")
+    with pytest.raises(MovedError):
+        applier.begin()
+    path.parent.mkdir()
+    files.create(path, {"database": "d", "store": "x", "incarnation": 2})
+    with pytest.raises(MovedError):
+        applier.begin()
+    applier.close()
+
+
+def test_what_is_removed_goes_to_its_place_before_the_id_is_taken_again(
+    db: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody creates between the event StoreRemoved and the move of the directory."""
+    db.create_store("x").append("s", NewEvent("Old"))
+
+    def hook(step: str) -> None:
+        if step == "noted StoreRemoved":
+            db.create_store("x")
+
+    monkeypatch.setattr(reconcile, "hook", hook)
+    db.remove_store("x", purge=True)
+    assert list((data_dir / "trash").iterdir()) == []
+    assert contents(db.store("x")) == []
+
+
+def test_data_is_deleted_behind_the_event_that_says_so(
+    db: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incarnation = db.create_store("x").append("s", NewEvent("Old")).token.incarnation
+    trashed = data_dir / "trash" / f"x.{incarnation}"
+    seen: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        reconcile, "hook", lambda step: seen.append((step, (trashed / "store.db").exists()))
+    )
+    db.remove_store("x", purge=True)
+    assert seen[-2:] == [("in the trash", True), ("noted StoreErased", True)]
+    assert not trashed.exists()
+
+
+def test_a_withdrawn_command_is_not_stored(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = db.create_store("x")
+
+    def late() -> Any:
+        with pytest.raises(pyesdb.DeadlineExceeded):
+            store.append("late", NewEvent("Late"), timeout=0.01)
+
+    def before() -> Any:
+        return store.append("s", NewEvent("Before"))
+
+    def behind() -> Any:
+        return store.append("s", NewEvent("Behind"))
+
+    with grouped(monkeypatch, store, [before, late, behind]) as (gate, futures):
+        futures[1].result(60)
+        gate.go_on.set()
+        assert [futures[n].result(60).position for n in (0, 2)] == [3, 4]
+    assert [row[1] for row in contents(store)] == ["warm", "first", "s", "s"]
+
+
+def test_a_group_shares_one_commit(db: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = db.create_store("x")
+    calls = [lambda n=n: store.append(f"s{n}", NewEvent("E")) for n in range(20)]
+    with grouped(monkeypatch, store, calls) as (gate, futures):
+        gate.go_on.set()
+        tokens = {future.result(60).token.applied for future in futures}
+    assert gate.groups == [1, 20]
+    assert len(tokens) == 1
+
+
+def test_an_interrupted_leader_is_replaced(db: Any) -> None:
+    store = db.create_store("x")
+    store.append("s", NewEvent("E"))
+    with ThreadPoolExecutor(1) as pool:
+        for step in range(1, 150, 4):
+            with suppress(KeyboardInterrupt):
+                at_step(step, interrupt, lambda: store.append("s", NewEvent("E")))
+            found = pool.submit(store.append, "s", NewEvent("E"), timeout=5).result(60)
+            assert found.position == store.version("s") + 1
+
+
+def test_an_interrupted_caller_stores_nothing_later(db: Any) -> None:
+    """What an interrupted append did is settled when the interrupt comes out of it."""
+    store = db.create_store("x")
+    store.append("s", NewEvent("E"))
+    for step in range(1, 150, 7):
+        with suppress(KeyboardInterrupt):
+            at_step(step, interrupt, lambda: store.append("s", NewEvent("E")))
+        before = store.version("s")
+        while outbox_of(store)._leader is not None:
+            threading.Event().wait(0.001)
+        assert store.version("s") == before
+
+
+def test_a_lock_file_passes_the_gate_and_gives_both_back(tmp_path: Path) -> None:
+    lock = LockFile(tmp_path / "a.lock")
+    owner, other = object(), object()
+    assert lock.try_acquire(owner)
+    assert not lock.try_acquire(other)
+    lock.release(other)
+    assert lock.owned(owner)
+    assert holders(tmp_path / "a.lock") == 1
+    lock.release(owner)
+    lock.release(owner)
+    assert holders(tmp_path / "a.lock") == 0
+    assert lock.try_acquire(other)
+    lock.close()
+
+
+def holders(path: Path) -> int:
+    """How many bytes of a lock file are locked, as another process sees it."""
+    pid = os.getpid()
+    place = f"{os.major(path.stat().st_dev):02x}:{os.minor(path.stat().st_dev):02x}"
+    wanted = f"{place}:{path.stat().st_ino}"
+    rows = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+    return sum(row[4:6] == [str(pid), wanted] for row in rows)
+
+
+def test_an_interrupt_leaves_no_lock_file_locked(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    lock = LockFile(path)
+    for step in range(1, 60):
+        owner = object()
+        with suppress(KeyboardInterrupt):
+            at_step(step, interrupt, lambda owner=owner: lock.try_acquire(owner))
+        assert not lock._mutex.locked()
+        lock.release(owner)
+        assert holders(path) == 0
+    lock.close()

@@ -1,0 +1,1 @@
+"""A database written by an earlier version: every later one opens it, reads it and goes on."""

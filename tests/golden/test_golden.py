@@ -1,0 +1,77 @@
+"""Files written by any landed version open in this one (never regenerated here)."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+import pyesdb
+from pyesdb import NewEvent
+from pyesdb.sqlite import files
+from tests.golden.look import HERE, continued, look
+
+FORMATS = [int(path.stem.removeprefix("format-")) for path in sorted(HERE.glob("format-*.json"))]
+
+
+def test_the_format_of_today_is_among_them() -> None:
+    assert files.FORMAT in FORMATS
+
+
+@pytest.fixture(params=FORMATS)
+def golden(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
+    """A copy of the database and what was seen in it when it was written."""
+    with tarfile.open(HERE / f"format-{request.param}.tar.xz") as tar:
+        tar.extractall(tmp_path, filter="data")
+    seen = json.loads((HERE / f"format-{request.param}.json").read_text("utf-8"))
+    return tmp_path / "data", seen
+
+
+def test_everything_is_as_it_was_seen(golden: tuple[Path, dict[str, Any]]) -> None:
+    base, seen = golden
+    found = json.loads(json.dumps(look(base)))
+    del seen["continued"]
+    for key, wanted in seen.items():
+        assert found[key] == wanted, key
+    assert look(base) == look(base)
+
+
+def test_it_can_be_read_without_writing(golden: tuple[Path, dict[str, Any]]) -> None:
+    base, seen = golden
+    with pyesdb.open(base, read_only=True) as db:
+        for name, content in seen["content"].items():
+            assert [e.position for e in db.store(name).read_all(system=True)] == [
+                event[0] for event in content["events"]
+            ]
+
+
+def test_appends_go_on_where_it_ended(golden: tuple[Path, dict[str, Any]]) -> None:
+    base, seen = golden
+    with pyesdb.open(base) as db:
+        for name, content in seen["content"].items():
+            store = db.store(name)
+            last = content["versions"]["order-1"]
+            result = store.append("order-1", NewEvent("More"), expected=last)
+            assert (result.version, result.position) == (last + 1, content["head"] + 1)
+            with pytest.raises(pyesdb.StreamTombstoned):
+                store.append("never-again", NewEvent("More"))
+            with pytest.raises(pyesdb.TrackingConflict):
+                store.append("order-1", NewEvent("More"), tracking=("feed", 17))
+            with pytest.raises(pyesdb.CommandMismatch):
+                store.append("order-1", NewEvent("More"), command_id=UUID(int=1000))
+            assert store.scavenge().events >= 1
+        with pytest.raises(pyesdb.StoreNotFound, match="trash"):
+            db.store("removed").version("s")
+        made = db.create_store("removed")
+        assert list(made.read_all()) == []
+
+
+def test_the_machine_decides_as_it_did_and_the_chain_goes_on(
+    golden: tuple[Path, dict[str, Any]],
+) -> None:
+    base, seen = golden
+    assert json.loads(json.dumps(continued(base))) == seen["continued"]

@@ -1,0 +1,26 @@
+"""A lab for each test; scenarios can be rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.machine.lab import Lab
+from tests.machine.plugin import Recorder
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    made = Lab(tmp_path / "store.db")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def unrecorded(replayed: Recorder) -> Iterator[None]:
+    """For tests that change a rule of the machine: a replay cannot know of it."""
+    replayed.paused = True
+    yield
+    replayed.paused = False

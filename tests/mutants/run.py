@@ -1,0 +1,137 @@
+"""Breaks the package on purpose, one small patch at a time: a named test must notice.
+
+A mutant is a unified diff against the tree, tests/mutants/NAME.patch, whose head says why it
+matters and which test must fail:
+
+    # catches: tests/machine/test_append.py::test_expected_version
+    # The check is made outside the transaction.
+
+First every named test must pass on the tree as it is. Then each patch is applied to a copy of src,
+and its test must fail by an assertion, an exception of the test or its timeout; an import error, a
+collection error or a patch that does not apply is an error of the mutant, not a success.
+
+    python tests/mutants/run.py [NAME ...]
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PARALLEL = 2
+TIMEOUT_S = 90
+"""How long the test of one mutant may run; a mutant that hangs is noticed as well."""
+
+PASSED, FAILED = 0, 1
+"""pytest's exit codes for `all passed` and `some failed`; every other one is an error."""
+
+
+@dataclass
+class Mutant:
+    """One patch and the tests that must notice it."""
+
+    name: str
+    patch: Path
+    catches: list[str]
+
+
+def load(names: list[str]) -> list[Mutant]:
+    """The mutants of this folder, or those named."""
+    found = []
+    for patch in sorted(HERE.glob("*.patch")):
+        head = patch.read_text("utf-8")
+        catches = re.findall(r"^# catches: (\S+)$", head, re.MULTILINE)
+        if not catches:
+            raise SystemExit(f"{patch.name}: no line `# catches: tests/...::test_...`")
+        found.append(Mutant(patch.stem, patch, catches))
+    unknown = set(names) - {mutant.name for mutant in found}
+    if unknown:
+        raise SystemExit(f"no such mutant: {', '.join(sorted(unknown))}")
+    return [mutant for mutant in found if not names or mutant.name in names]
+
+
+def pytest(tests: list[str], src: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Runs tests against a copy of the sources; PYTHONPATH goes before an editable install."""
+    plugin = ("-p", "tests.mutants.guard", f"--pyesdb-src={src}")
+    path = {"PYTHONPATH": f"{src}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-qx", "--tb=short", *plugin, *options, *tests],
+        cwd=ROOT,
+        env={**os.environ, **path},
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=3 * TIMEOUT_S * len(tests),
+    )
+
+
+def verdict(output: str, code: int) -> str:
+    """`caught`, `survived` or an error, from pytest's exit code and text."""
+    if code == PASSED:
+        return "SURVIVED"
+    broken = re.search(r"(ImportError|ModuleNotFoundError|SyntaxError|IndentationError).*", output)
+    if code != FAILED or not re.search(r"^(=+ )?\d+ failed", output, re.MULTILINE):
+        return f"ERROR: pytest ended with {code}: {output.splitlines()[-1]}"
+    if broken and "E   " + broken[0] in output:
+        return f"ERROR: {broken[0]}"
+    return "caught"
+
+
+def changed(copy: Path) -> bool:
+    """Whether a copy of src differs from the tree's."""
+    files = {path.relative_to(copy) for path in copy.rglob("*.*") if path.is_file()}
+    return any((copy / name).read_bytes() != (ROOT / "src" / name).read_bytes() for name in files)
+
+
+def judge(mutant: Mutant) -> str:
+    """Applies one mutant to a copy of src and runs its tests."""
+    with tempfile.TemporaryDirectory(prefix="pyesdb-mutant-") as folder:
+        copy = Path(folder)
+        shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        applied = subprocess.run(
+            ["git", "apply", str(mutant.patch)],
+            cwd=copy, capture_output=True, text=True, check=False,
+            env={**os.environ, "GIT_CEILING_DIRECTORIES": str(copy.parent)},
+        )  # fmt: skip
+        if applied.returncode:
+            return f"ERROR: the patch does not apply: {applied.stderr.splitlines()[0]}"
+        if not changed(copy / "src"):
+            return "ERROR: the patch changes nothing"
+        try:
+            done = pytest(mutant.catches, copy / "src", f"--timeout={TIMEOUT_S}")
+        except subprocess.TimeoutExpired:
+            return "caught"
+        return verdict(done.stdout, done.returncode)
+
+
+def main(names: list[str]) -> int:
+    """Judges all mutants, or those named; 0 when every one is caught."""
+    mutants = load(names)
+    tests = sorted({test for mutant in mutants for test in mutant.catches})
+    if not tests:
+        print("mutants: no patches in tests/mutants")
+        return 1
+    clean = pytest(tests, ROOT / "src", "-n", str(PARALLEL))
+    if clean.returncode != PASSED:
+        print(clean.stdout)
+        print("mutants: the named tests must pass on the unchanged tree first")
+        return 1
+    survived = 0
+    with ThreadPoolExecutor(PARALLEL) as pool:
+        for mutant, said in zip(mutants, pool.map(judge, mutants), strict=True):
+            survived += said != "caught"
+            print(f"{said:<10} {mutant.name}  ({', '.join(mutant.catches)})", flush=True)
+    print(f"mutants: {len(mutants) - survived} of {len(mutants)} caught")
+    return 1 if survived else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""Writes the generated files of the repository, or with --check compares them.
+
+    python tools/generated.py [--check]
+
+Add a page: a function that gives its text, and a line in GENERATED.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+ROOT = Path(__file__).parents[1]
+
+
+def _bytes(value: float) -> str:
+    for unit, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if value >= size and value % size == 0:
+            return f"{value // size:,} {unit}"
+    return f"{value:,}"
+
+
+def _value(name: str, value: float) -> str:
+    if name.endswith("_US"):
+        return f"{value / 1_000_000:,g} s"
+    if name.endswith("_S"):
+        return f"{value:,g} s"
+    return _bytes(value) if "BYTES" in name else f"{value:,}"
+
+
+def limits_page() -> str:
+    """docs/limits.md, from the constants of pyesdb.model.limits and the text behind each."""
+    from pyesdb.model import limits
+
+    source = Path(str(limits.__file__)).read_text("utf-8")
+    rows: list[list[str]] = []
+    for node in ast.parse(source).body[1:]:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                rows.append([f"`{name.lower()}`", _value(name, getattr(limits, name)), ""])
+            case ast.Expr(value=ast.Constant(value=str(text))):
+                rows[-1][2] = " ".join(text.split()).replace("|", "\\|")
+            case _:
+                pass
+    lines = [
+        "# Limits",
+        "",
+        "Everything has a limit. Over one of them a call raises `LimitExceeded` (or the error of",
+        "the name that is too long), and nothing is stored.",
+        "",
+        "| limit | value | why |",
+        "|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+        "Generated from `pyesdb.model.limits` by `tools/generated.py`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
+    """Every command of the tree with its help text."""
+    context = click.Context(command, info_name=path, terminal_width=100, max_content_width=100)
+    yield path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below is not None
+            yield from _commands(below, f"{path} {name}")
+
+
+def command_page() -> str:
+    """docs/command-line.md, from the commands themselves."""
+    from pyesdb.cli import main
+
+    lines = [
+        "# Command line",
+        "",
+        "The script `pyesdb` is always installed. It prints for people; with `--json`, commands",
+        "print JSON, one document per line, and errors as JSON on stderr.",
+        "",
+    ]
+    for path, text in _commands(main, "pyesdb"):
+        lines += [f"{'#' * (1 + len(path.split()))} {path}", "", "```text", text, "```", ""]
+    return "\n".join([*lines, "Generated from the commands by `tools/generated.py`."]) + "\n"
+
+
+GENERATED = {"docs/limits.md": limits_page, "docs/command-line.md": command_page}
+
+
+def main(arguments: list[str]) -> int:
+    """Writes or compares every generated file; 1 when one differs."""
+    stale = 0
+    for name, make in GENERATED.items():
+        path, text = ROOT / name, make()
+        if path.exists() and path.read_text("utf-8") == text:
+            print(f"current  {name}")
+        elif "--check" in arguments:
+            stale += 1
+            print(f"STALE    {name}: run tools/generated.py")
+        else:
+            path.write_text(text, "utf-8")
+            print(f"written  {name}")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
