@@ -56,8 +56,9 @@ class Ageing:
             logger.warning("store %s: expiry: %s", runtime.store_id, error)
 
     def stop(self) -> None:
-        """End the thread."""
-        self._stop.set()
-        thread = self._thread
+        """End the thread; a store that is shown from now on starts none."""
+        with self._mutex:  # a thread is seen here only when it was started
+            self._stop.set()
+            thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(5.0)
