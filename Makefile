@@ -26,16 +26,16 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made requirements/run.txt pyproject.toml
-	$(PIP) install --quiet --require-hashes -r requirements/run.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/run.txt
 	$(BIN)/python $(EDITABLE)
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
-	$(PIP) install --quiet --require-hashes -r requirements/test.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/test.txt
 	@touch $@
 
 $(VENV)/.check: $(VENV)/.test requirements/check.txt
-	$(PIP) install --quiet --require-hashes -r requirements/check.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/check.txt
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.run requirements/demo.txt
@@ -43,12 +43,12 @@ $(VENV)/.demo: $(VENV)/.run requirements/demo.txt
 	@touch $@
 
 $(VENV)/.lock: $(VENV)/.made requirements/lock.txt
-	$(PIP) install --quiet --require-hashes -r requirements/lock.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/lock.txt
 	@touch $@
 
 .venv-bench/.made: requirements/bench.txt pyproject.toml
 	tools/make-venv.sh "$(PYTHON)" .venv-bench
-	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/bench.txt
+	.venv-bench/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/bench.txt
 	.venv-bench/bin/python $(EDITABLE)
 	@touch $@
 

@@ -25,7 +25,7 @@ for version in "$@"; do
     if [ ! -e "$env/.made" ] || [ requirements/test.txt -nt "$env/.made" ]; then
         tools/make-venv.sh "$python" "$env"
         pip="$env/bin/python -m pip --disable-pip-version-check install --quiet"
-        $pip --require-hashes -r requirements/test.txt
+        $pip --no-deps --require-hashes -r requirements/test.txt
         $pip --no-deps --no-build-isolation --editable .
         touch "$env/.made"
     fi

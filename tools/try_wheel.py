@@ -41,7 +41,7 @@ def install(folder: Path) -> Path:
     python = folder / "env" / "bin" / "python"
     pip = (str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet")
     locked = str(ROOT / "requirements" / "package.txt")
-    run(*pip, "--require-hashes", "-r", locked, cwd=folder, quiet=True)
+    run(*pip, "--no-deps", "--require-hashes", "-r", locked, cwd=folder, quiet=True)
     run(*pip, "--no-deps", str(wheel), cwd=folder, quiet=True)
     run(str(python), "-m", "pip", "--disable-pip-version-check", "check", cwd=folder)
     return python
