@@ -19,7 +19,7 @@ from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
 from pyesdb.embedded.database import Database, open  # noqa: A004
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.store import Store
-from pyesdb.model.config import StoreConfig, StoreSettings
+from pyesdb.model.config import ServerSettings, StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
 from pyesdb.model.errors import (
     AccessDenied,
@@ -150,6 +150,7 @@ __all__ = [
     "RequestError",
     "ScavengeResult",
     "Selector",
+    "ServerSettings",
     "Snapshot",
     "SnapshotConflict",
     "SnapshotNotFound",

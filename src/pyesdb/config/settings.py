@@ -124,7 +124,35 @@ TABLE = (
     Setting("description", _text, "", "for people"),
     Setting("tags", _labels, [], "for list_stores(tags=...)"),
 )
+"""The settings of a store."""
+
+PROCESS = (
+    Setting(
+        "max_stores",
+        _number("max_stores", 1, _MANY),
+        None,
+        "stores that may exist in the directory, for who creates one through this handle",
+    ),
+    Setting(
+        "max_open_stores",
+        _number("max_open_stores", 1, 1_000_000),
+        None,
+        "stores kept open at once; by default an eighth of the files a process may open, at "
+        "most 512",
+    ),
+)
+"""The settings of a process: no store has them."""
+
 BY_NAME = {setting.name: setting for setting in TABLE}
+EVERY = {setting.name: setting for setting in (*TABLE, *PROCESS)}
+
+
+def unknown(name: object, known: Iterable[str]) -> str:
+    """What to say of a setting that does not exist: the nearest one that does."""
+    known = list(known)
+    near = get_close_matches(str(name), known, 1, 0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
+    return f"unknown setting {name!r:.60}: {hint}"
 
 
 def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,9 +162,7 @@ def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
         if name == "data_dir":
             raise InvalidConfig("data_dir cannot be set: a store lives in <base>/stores/<id>")
         if name not in BY_NAME:
-            near = get_close_matches(name, BY_NAME, 1, 0.5)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(BY_NAME)}"
-            raise InvalidConfig(f"unknown setting {name!r:.60}: {hint}")
+            raise InvalidConfig(unknown(name, BY_NAME))
         found[name] = BY_NAME[name].check(value)
     return found
 

@@ -1,7 +1,7 @@
 """`AsyncDatabase`: the asynchronous face of a database, and `open_async`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack
@@ -47,11 +47,7 @@ class AsyncDatabase:
         """See `Database.create_store`."""
         check_bool(exist_ok, "exist_ok")
         core = self._core
-        await self._in_pool(
-            lambda: lifecycle.create_store(
-                core.node, store_id, settings, core.server, exist_ok=exist_ok
-            )
-        )
+        await self._in_pool(lambda: core.create_store(store_id, settings, exist_ok=exist_ok))
         return self.store(store_id)
 
     async def remove_store(
@@ -138,7 +134,7 @@ class Opening:
 
     def _core(self) -> Core:
         default = default_store()
-        core = Core(*open_target(**self._arguments), default)
+        core = Core(open_target(**self._arguments), default)
         try:
             core.start()
         except BaseException:
@@ -168,6 +164,7 @@ def open_async(
     exclusive: bool = False,
     durability: Literal["fsync", "os"] = "fsync",
     timeout: Duration = 15.0,
+    config: Mapping[str, Any] | str | PathLike[str] | None = None,
 ) -> Opening:
     """Open a database for asyncio: enter the result with `async with`, or await it.
 
@@ -181,5 +178,6 @@ def open_async(
             "exclusive": exclusive,
             "durability": durability,
             "timeout": timeout,
+            "config": config,
         }
     )

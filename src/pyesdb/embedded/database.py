@@ -1,13 +1,13 @@
 """`Database`: the synchronous face of a database, and `open`."""
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
 
 from pyesdb.embedded.store import Store
-from pyesdb.embedded.target import default_store, open_target
+from pyesdb.embedded.target import Opened, default_store, open_target
 from pyesdb.model.checks import check_bool, check_int
 from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
@@ -23,9 +23,10 @@ from pyesdb.node.handle import StoreHandle
 class Core:
     """What both faces of a database are made of: a share of the node, and the defaults."""
 
-    def __init__(self, node: Node, server: dict[str, Any], default: str) -> None:
-        self._node: Node | None = node
-        self.server = server
+    def __init__(self, opened: Opened, default: str) -> None:
+        self._node: Node | None = opened.node
+        self.server = opened.server
+        self.max_stores = opened.max_stores
         self.default = default
 
     @property
@@ -43,9 +44,19 @@ class Core:
 
     def start(self) -> None:
         """The default store exists from first start."""
-        node = self.node
-        if not node.read_only:
-            lifecycle.create_store(node, self.default, {}, self.server, exist_ok=True)
+        if not self.node.read_only:
+            self.create_store(self.default, {}, exist_ok=True)
+
+    def create_store(self, store_id: str, settings: StoreSettings, *, exist_ok: bool) -> None:
+        """Create a store with the defaults and within the limit of this handle."""
+        lifecycle.create_store(
+            self.node,
+            store_id,
+            settings,
+            self.server,
+            exist_ok=exist_ok,
+            max_stores=self.max_stores,
+        )
 
     def handle(self, store_id: str | None, database: object) -> StoreHandle:
         """A handle of a store; the id is checked, the store is looked up at the first operation.
@@ -108,11 +119,11 @@ class Database:
     ) -> Store:
         """Create a store; when this returns it is running and survives a crash.
 
-        Raises StoreAlreadyExists (`exist_ok`: returned as it is), InvalidStoreId, InvalidConfig.
+        Raises StoreAlreadyExists (`exist_ok`: returned as it is), InvalidStoreId, InvalidConfig,
+        LimitExceeded (`max_stores` of open(config=)).
         """
         check_bool(exist_ok, "exist_ok")
-        core = self._core
-        lifecycle.create_store(core.node, store_id, settings, core.server, exist_ok=exist_ok)
+        self._core.create_store(store_id, settings, exist_ok=exist_ok)
         return self.store(store_id)
 
     def remove_store(self, store_id: str, *, missing_ok: bool = False, purge: bool = False) -> None:
@@ -182,24 +193,28 @@ def open(  # noqa: A001  (binding name)
     exclusive: bool = False,
     durability: Literal["fsync", "os"] = "fsync",
     timeout: Duration = 15.0,
+    config: Mapping[str, Any] | str | PathLike[str] | None = None,
 ) -> Database:
     """Open a directory as a database, making it if it is missing; ":memory:" is a private one.
 
     `target` None: PYESDB_URL, else PYESDB_DATA_DIR. `durability` and `timeout` (seconds, at most
-    120) are defaults for stores created through this handle. `exclusive`: no other process may
-    open it meanwhile. `read_only`: no file is created or changed.
-    Raises DatabaseNotFound, NotADatabase, DatabaseLocked, InvalidTarget, NoTarget, NewerFormat.
+    120) are defaults for stores created through this handle; `config` holds more of them: a
+    mapping of ServerSettings, or the path of a TOML file (None: PYESDB_CONFIG). `exclusive`: no
+    other process may open it meanwhile. `read_only`: no file is created or changed.
+    Raises DatabaseNotFound, NotADatabase, DatabaseLocked, InvalidTarget, NoTarget, NewerFormat,
+    InvalidConfig.
     """
     default = default_store()
-    node, server = open_target(
+    opened = open_target(
         target,
         create=create,
         read_only=read_only,
         exclusive=exclusive,
         durability=durability,
         timeout=timeout,
+        config=config,
     )
-    core = Core(node, server, default)
+    core = Core(opened, default)
     try:
         core.start()
     except BaseException:

@@ -4,12 +4,12 @@ import os
 import re
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from pyesdb.config.settings import checked
+from pyesdb.config.load import Config, load
+from pyesdb.config.settings import BY_NAME, checked
 from pyesdb.model.checks import check_bool
-from pyesdb.model.durations import timeout_s
-from pyesdb.model.errors import InvalidTarget, NoTarget, RequestError
+from pyesdb.model.errors import InvalidConfig, InvalidTarget, NoTarget, RequestError
 from pyesdb.model.names import check_store_id
 from pyesdb.node.engine import Node, open_memory, open_node
 
@@ -45,6 +45,15 @@ def parse(target: str | PathLike[str] | None) -> str:
     return target
 
 
+class Opened(NamedTuple):
+    """A share of a node, and what this handle has of its own."""
+
+    node: Node
+    server: dict[str, Any]
+    """Settings that are written into stores created through this handle."""
+    max_stores: int | None
+
+
 def open_target(
     target: str | PathLike[str] | None,
     *,
@@ -53,27 +62,35 @@ def open_target(
     exclusive: bool,
     durability: str,
     timeout: Any,
-) -> tuple[Node, dict[str, Any]]:
+    config: Config | None,
+) -> Opened:
     """The node of a target, and the defaults for stores created through this handle."""
     place = parse(target)
     check_bool(create, "create")
     check_bool(read_only, "read_only")
     check_bool(exclusive, "exclusive")
-    durability = checked({"durability": durability})["durability"]
     if read_only and exclusive:
         raise RequestError("read_only and exclusive exclude each other")
-    server: dict[str, Any] = {}
+    loaded = load(config, os.environ)
+    if loaded.encryption is not None:
+        raise InvalidConfig("encryption is not part of this version: leave the table out")
+    server = {**loaded.server(), **_said(durability, timeout)}
+    max_stores: int | None = loaded.process("max_stores")
     if place == ":memory:":
         server["durability"] = "os"
-    elif durability != "fsync":
-        server["durability"] = durability
-    seconds = timeout_s(timeout)
-    if seconds != 15.0:
-        server["timeout"] = seconds
-    if place == ":memory:":
-        return open_memory(), server
-    base = Path(os.path.realpath(place))
-    return open_node(base, create=create, read_only=read_only, exclusive=exclusive), server
+        node = open_memory()
+    else:
+        base = Path(os.path.realpath(place))
+        node = open_node(base, create=create, read_only=read_only, exclusive=exclusive)
+    if "max_open_stores" in loaded.given:  # of the directory in this process: the last one counts
+        node.max_open_stores = loaded.process("max_open_stores")
+    return Opened(node, server, max_stores)
+
+
+def _said(durability: object, timeout: object) -> dict[str, Any]:
+    """What the parameters of `open` say: their defaults say nothing."""
+    given = checked({"durability": durability, "timeout": timeout})
+    return {name: value for name, value in given.items() if value != BY_NAME[name].default}
 
 
 def default_store() -> str:

@@ -29,6 +29,16 @@ class StoreSettings(TypedDict, total=False):
     tags: Sequence[str]
 
 
+class ServerSettings(StoreSettings, total=False):
+    """What open(config=), its file and PYESDB_* variables may say: defaults of stores, and limits.
+
+    `max_stores`: how many may exist in the directory; `max_open_stores`: how many stay open.
+    """
+
+    max_stores: int
+    max_open_stores: int
+
+
 class StoreConfig(msgspec.Struct, frozen=True):
     """Effective settings of a store (durations in seconds) and where it lives.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from pyesdb.model.commands import append_events, stream_append
+from pyesdb.model.commands import Condition, append_events, stream_append
 from pyesdb.model.durations import to_datetime
 from pyesdb.model.events import NewEvent, RecordedEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
@@ -95,15 +95,20 @@ def fold(record: Record | None, event: RecordedEvent) -> Record | None:
 
 
 def append_to_catalog(
-    system: StoreRuntime, store_id: str, version: int, kind: str, data: dict[str, Any]
+    system: StoreRuntime,
+    store_id: str,
+    version: int,
+    kind: str,
+    data: dict[str, Any],
+    condition: Condition | None = None,
 ) -> int:
     """Append an event to a store's stream behind `version`; returns its position.
 
-    Raises WrongExpectedVersion: somebody else was faster.
+    Raises WrongExpectedVersion: somebody else was faster; ConditionFailed.
     """
     events = new_events(NewEvent(kind, data, metadata=actor()))
     part = stream_append(store_stream(store_id), version, events)
-    outcome = system.submit(append_events(uuid7_bytes(), [part]), 15.0)
+    outcome = system.submit(append_events(uuid7_bytes(), [part], condition), 15.0)
     return outcome.results[0][3] if isinstance(outcome, Appended) else 0
 
 
@@ -115,6 +120,7 @@ class Catalog:
         self._mutex = threading.Lock()
         self._records: dict[str, Record] = {}
         self._seen = 0
+        self._existing = 0
 
     def records(self) -> dict[str, Record]:
         """All records, after reading what was committed since the last call."""
@@ -127,6 +133,12 @@ class Catalog:
         with self._mutex:
             self._update()
             return self._records.get(store_id)
+
+    def count(self) -> tuple[int, int]:
+        """How many stores exist, and the position in `$system` at which that was so."""
+        with self._mutex:
+            self._update()
+            return self._existing, self._seen
 
     def _update(self) -> None:
         read = AllRead(
@@ -144,8 +156,10 @@ class Catalog:
             for event in events:
                 if event.stream.startswith(PREFIX):
                     store_id = event.stream.removeprefix(PREFIX)
-                    record = fold(self._records.get(store_id), event)
+                    before = self._records.get(store_id)
+                    record = fold(before, event)
                     if record is not None:
                         self._records[store_id] = record
+                        self._existing += record.exists - (before is not None and before.exists)
                 self._seen = event.position
             events = read.next_page()

@@ -61,6 +61,7 @@ class Node:
         self.layout = Layout(base)
         self.read_only = read_only
         self.exclusive = exclusive
+        self.max_open_stores: int | None = None
         self.temporary = False
         self.users = 0
         self.ended: PyesdbError | None = None

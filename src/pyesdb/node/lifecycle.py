@@ -23,6 +23,7 @@ from pyesdb.model.selectors import select
 from pyesdb.node import catalog as c
 from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
+from pyesdb.node.quota import note_one_more
 from pyesdb.store.reads import AllRead
 from pyesdb.telemetry.clock import now_us
 
@@ -37,10 +38,12 @@ def create_store(
     server: Mapping[str, Any],
     *,
     exist_ok: bool,
+    max_stores: int | None = None,
 ) -> None:
     """Create a store; it is running and durable when this returns.
 
-    `server` are defaults written into it. Raises StoreAlreadyExists, InvalidStoreId, InvalidConfig.
+    `server` are defaults written into it. Raises StoreAlreadyExists, InvalidStoreId, InvalidConfig,
+    LimitExceeded when there would be more than `max_stores`.
     """
     check_store_id(store_id)
     node.writable()
@@ -57,7 +60,7 @@ def create_store(
         version = -1 if record is None else record.version
         data = {"settings": wanted, "server": dict(server)}
         try:
-            c.append_to_catalog(node.system, store_id, version, c.CREATED, data)
+            note_one_more(node, store_id, version, c.CREATED, data, max_stores)
         except WrongExpectedVersion:
             continue  # somebody created or removed it at this moment: look again
         break
