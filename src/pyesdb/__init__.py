@@ -81,6 +81,7 @@ from pyesdb.model.events import NewEvent, RecordedEvent
 from pyesdb.model.results import (
     AppendManyResult,
     AppendResult,
+    BackupInfo,
     ScavengeResult,
     Snapshot,
     StoreInfo,
@@ -106,6 +107,7 @@ __all__ = [
     "AsyncEvents",
     "AsyncLoaded",
     "AsyncStore",
+    "BackupInfo",
     "CommandMismatch",
     "ConditionFailed",
     "ConflictError",

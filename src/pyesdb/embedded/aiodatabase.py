@@ -15,8 +15,8 @@ from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
-from pyesdb.model.results import StoreInfo, StoreStatus
-from pyesdb.node import lifecycle
+from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus
+from pyesdb.node import backup, lifecycle
 
 T = TypeVar("T")
 
@@ -36,6 +36,10 @@ class AsyncDatabase:
 
     async def _in_pool(self, function: Callable[[], T]) -> T:
         return await self._loop.run(self._core.node.pool, function)
+
+    async def _apart(self, function: Callable[[], T]) -> T:
+        """Long work, on a thread that is not one of the few in the pool."""
+        return await self._loop.run(None, function)
 
     def store(self, store_id: str | None = None) -> AsyncStore:
         """See `Database.store`; not awaited."""
@@ -83,6 +87,17 @@ class AsyncDatabase:
     async def get_store_config(self, store_id: str) -> StoreConfig:
         """See `Database.get_store_config`."""
         return await self._in_pool(lambda: lifecycle.config(self._core.node, store_id))
+
+    async def backup_store(
+        self,
+        store_id: str,
+        path: str | PathLike[str],
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> BackupInfo:
+        """See `Database.backup_store`; `on_progress` is called on another thread."""
+        node = self._core.node
+        return await self._apart(lambda: backup.backup_store(node, store_id, path, on_progress))
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> AsyncIterator[RecordedEvent]:
         """See `Database.audit`; not awaited."""

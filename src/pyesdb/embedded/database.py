@@ -1,7 +1,7 @@
 """`Database`: the synchronous face of a database, and `open`."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
@@ -14,8 +14,8 @@ from pyesdb.model.durations import Duration
 from pyesdb.model.errors import DatabaseClosed, RequestError
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
-from pyesdb.model.results import StoreInfo, StoreStatus
-from pyesdb.node import lifecycle
+from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus
+from pyesdb.node import backup, lifecycle
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
 
@@ -155,6 +155,21 @@ class Database:
     def get_store_config(self, store_id: str) -> StoreConfig:
         """The effective settings of a store, with origins; raises StoreNotFound."""
         return lifecycle.config(self._core.node, store_id)
+
+    def backup_store(
+        self,
+        store_id: str,
+        path: str | PathLike[str],
+        *,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> BackupInfo:
+        """Write the store, as it is at this moment, into one new file, while others go on writing.
+
+        `on_progress` is called with (bytes done, bytes total); what it raises ends the backup.
+        When this returns the file is complete and durable; else there is none under this name.
+        Raises StoreNotFound, RequestError (the path exists), DiskFull, Corrupt (in the store).
+        """
+        return backup.backup_store(self._core.node, store_id, path, on_progress)
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> Iterator[RecordedEvent]:
         """Lifecycle events behind a position: who (metadata "actor"), when, what, from where."""

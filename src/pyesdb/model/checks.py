@@ -40,3 +40,11 @@ def check_one_of(value: object, what: str, allowed: tuple[str, ...]) -> Any:
             f"{what} must be one of {', '.join(map(repr, allowed))}, not {value!r:.60}"
         )
     return value
+
+
+def check_progress(value: object) -> None:
+    """A function that is told (done, total), or None."""
+    if value is not None and not callable(value):
+        raise RequestError(
+            f"on_progress must be callable, not {value!r:.60}: it is called with (done, total)"
+        )

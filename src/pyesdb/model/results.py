@@ -82,6 +82,17 @@ class ScavengeResult(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class BackupInfo(msgspec.Struct, frozen=True):
+    """A backup that was made: `position` is its last event's; bytes and SHA-256 are the file's."""
+
+    path: str
+    store_id: str
+    incarnation: int
+    position: int
+    bytes: int
+    sha256: str
+
+
 class StoreStatus(StrEnum):
     """Where a store is in its life."""
 

@@ -162,15 +162,21 @@ def check_format(connection: apsw.Connection, path: Path) -> None:
     raise Corrupt(f"{path} is not a pyesdb store (format {found}): restore a backup")
 
 
+def open_new(path: Path) -> apsw.Connection:
+    """A connection to an empty file, for one who fills it; pages have room for checksums."""
+    _load_vfs()
+    connection = apsw.Connection(str(path), vfs=VFS)
+    connection.execute("PRAGMA page_size=4096").fetchall()
+    connection.reserve_bytes(reserve=CHECKSUM_BYTES)
+    return connection
+
+
 @lru_cache(maxsize=1)
 def template() -> bytes:
     """An empty store file: copied for each new store, which is faster than making its tables."""
-    _load_vfs()
     with TemporaryDirectory(prefix="pyesdb-template-") as folder:
         path = Path(folder, "template.db")
-        connection = apsw.Connection(str(path), vfs=VFS)
-        connection.execute("PRAGMA page_size=4096").fetchall()
-        connection.reserve_bytes(reserve=CHECKSUM_BYTES)
+        connection = open_new(path)
         connection.execute("PRAGMA journal_mode=WAL").fetchall()
         connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()
         connection.execute(f"PRAGMA user_version={FORMAT}").fetchall()
