@@ -7,8 +7,9 @@ Add a page: a function that gives its text, and a line in GENERATED.
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -86,7 +87,73 @@ def command_page() -> str:
     return "\n".join([*lines, "Generated from the commands by `tools/generated.py`."]) + "\n"
 
 
-GENERATED = {"docs/limits.md": limits_page, "docs/command-line.md": command_page}
+_SETTINGS_HEAD = """# Settings
+
+Every setting, from one table. The TOML file, `open(config={...})` and `create_store(...)` use the
+name; [how to configure a database](../howto/configuration.md) says which of them wins. A setting
+without a default limits nothing.
+"""
+
+_TYPES = {"duration": "duration", "int": "int", "list": "list of text", "text": "text"}
+
+
+def _settings_table(settings: Iterable[Any], *, flags: bool) -> Iterator[str]:
+    from pyesdb.cli.settings import flag
+    from pyesdb.config import sample, text
+    from pyesdb.config.load import variable
+
+    yield f"| setting | type | default | variable |{' flag |' if flags else ''} what it is for |"
+    yield f"|---|---|---|---|{'---|' if flags else ''}---|"
+    for setting in settings:
+        kind = " or ".join(f'`"{word}"`' for word in text.choices(setting.name))
+        default = sample.default(setting)
+        cells = [
+            f"`{setting.name}`",
+            kind or _TYPES[text.KINDS[setting.name]],
+            f"`{default}`" if default else "none",
+            f"`{variable(setting.name)}`",
+            *([f"`{flag(setting.name)}`"] if flags else []),
+            setting.about,
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+def settings_page() -> str:
+    """docs/reference/settings.md, from the table of pyesdb.config.settings."""
+    from pyesdb.config.load import PLACES
+    from pyesdb.config.settings import PROCESS, TABLE
+
+    lines = [
+        _SETTINGS_HEAD,
+        "## Of a store",
+        "",
+        "The flags are those of `pyesdb store create`; what `open()` is told is written into the",
+        "stores that are created.",
+        "",
+        *_settings_table(TABLE, flags=True),
+        "",
+        "## Of a process",
+        "",
+        "Only `open()` takes them.",
+        "",
+        *_settings_table(PROCESS, flags=False),
+        "",
+        "## Variables that are no settings",
+        "",
+        "| variable | what it says |",
+        "|---|---|",
+        *(f"| `{name}` | {about} |" for name, about in PLACES.items()),
+        "",
+        "Generated from `pyesdb.config.settings` by `tools/generated.py`.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+GENERATED = {
+    "docs/limits.md": limits_page,
+    "docs/command-line.md": command_page,
+    "docs/reference/settings.md": settings_page,
+}
 
 
 def main(arguments: list[str]) -> int:

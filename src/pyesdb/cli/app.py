@@ -10,6 +10,7 @@ import click
 import pyesdb
 from pyesdb.cli import exits, failures
 from pyesdb.cli.append import append
+from pyesdb.cli.config import config
 from pyesdb.cli.demo.command import demo
 from pyesdb.cli.read import read, streams
 from pyesdb.cli.settings import common_options
@@ -74,5 +75,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, store, append, read, streams):
+for _command in (demo, store, append, read, streams, config):
     main.add_command(_command)

@@ -2,13 +2,18 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
 import pyesdb
 from pyesdb.cli import show
-from pyesdb.cli.settings import current, database, database_options
+from pyesdb.cli.settings import (
+    current,
+    database,
+    database_options,
+    given_settings,
+    setting_options,
+)
 
 
 @click.group()
@@ -17,32 +22,15 @@ def store() -> None:
     """Create, remove and look at event stores."""
 
 
-def _setting(pair: str) -> tuple[str, Any]:
-    key, equals, text = pair.partition("=")
-    if not equals or not key:
-        raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--set")
-    try:
-        return key, json.loads(text)
-    except ValueError:
-        return key, text
-
-
 @store.command()
 @click.argument("store_id")
 @click.option("--exist-ok", is_flag=True, help="No error if the store exists; it stays as it is.")
-@click.option(
-    "--set",
-    "pairs",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting, value as JSON or text: --set durability=os --set 'tags=[\"eu\"]'.",
-)
+@setting_options
 @database_options
-def create(store_id: str, exist_ok: bool, pairs: Sequence[str]) -> None:
+def create(store_id: str, exist_ok: bool) -> None:
     """Create an event store; makes the database if there is none."""
-    given: Any = dict(map(_setting, pairs))
     with database(create=True) as db:
-        made = db.create_store(store_id, exist_ok=exist_ok, **given)
+        made = db.create_store(store_id, exist_ok=exist_ok, **given_settings())
         info = made.info()
     if current().json:
         show.line({"store": info.store_id, "status": info.status, "created": info.created})

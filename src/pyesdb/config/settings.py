@@ -86,7 +86,7 @@ def _labels(value: object) -> list[str]:
 
 
 TABLE = (
-    Setting("timeout", timeout_s, 15.0, "deadline of a call, in seconds (at most 120)"),
+    Setting("timeout", timeout_s, 15.0, "deadline of a call, at most 120 s"),
     Setting(
         "durability", _durability, "fsync", '"fsync": answered after fsync; "os": survives a kill'
     ),
@@ -111,15 +111,27 @@ TABLE = (
         limits.APPEND_BYTES_MAX,
         "bytes in one call, as encoded; may only be lowered",
     ),
-    Setting("max_age", _age, None, "retention of streams without their own, in seconds"),
-    Setting("max_count", _number("max_count", 1, _MANY), None, "retention of streams, in events"),
+    Setting(
+        "max_age", _age, None, "how long events are kept, in streams without a max_age of their own"
+    ),
+    Setting(
+        "max_count",
+        _number("max_count", 1, _MANY),
+        None,
+        "how many events a stream keeps, if it says nothing itself",
+    ),
     Setting(
         "snapshots_keep",
         _number("snapshots_keep", 0, 2**31),
         0,
         "newest snapshots kept per stream and source; 0: all",
     ),
-    Setting("dedup_window", _dedup_window, limits.DEDUP_WINDOW_S, "seconds a command id is known"),
+    Setting(
+        "dedup_window",
+        _dedup_window,
+        limits.DEDUP_WINDOW_S,
+        "how long a command id is known, at least 10min",
+    ),
     Setting("indexed_payload", _paths, [], "paths of JSON data that select.payload finds by index"),
     Setting("description", _text, "", "for people"),
     Setting("tags", _labels, [], "for list_stores(tags=...)"),
