@@ -87,6 +87,7 @@ from pyesdb.model.results import (
     StoreInfo,
     StoreStatus,
     StreamInfo,
+    TrashedStore,
 )
 from pyesdb.model.selectors import AppendCondition, Query, QueryItem, Selector, select
 from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
@@ -178,6 +179,7 @@ __all__ = [
     "SubscriptionRemoved",
     "Token",
     "TrackingConflict",
+    "TrashedStore",
     "Unauthenticated",
     "Unavailable",
     "UnsafeFileSystem",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ import pytest
 import pyesdb
 from pyesdb import NewEvent
 from pyesdb.sqlite import files
+from pyesdb.telemetry.clock import set_source
 from tests.golden.look import HERE, continued, look
 
 FORMATS = [int(path.stem.removeprefix("format-")) for path in sorted(HERE.glob("format-*.json"))]
@@ -23,12 +25,15 @@ def test_the_format_of_today_is_among_them() -> None:
 
 
 @pytest.fixture(params=FORMATS)
-def golden(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, dict[str, Any]]:
-    """A copy of the database and what was seen in it when it was written."""
+def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A copy of the database and what was seen in it when it was written, at that time."""
     with tarfile.open(HERE / f"format-{request.param}.tar.xz") as tar:
         tar.extractall(tmp_path, filter="data")
+        written_s = max(member.mtime for member in tar)
     seen = json.loads((HERE / f"format-{request.param}.json").read_text("utf-8"))
-    return tmp_path / "data", seen
+    set_source(lambda: int(written_s + 60) * 1_000_000_000)  # later, its trash would be erased
+    yield tmp_path / "data", seen
+    set_source(None)
 
 
 def test_everything_is_as_it_was_seen(golden: tuple[Path, dict[str, Any]]) -> None:

@@ -56,6 +56,10 @@ def _age(value: object) -> float:
     return seconds(value, "max_age")
 
 
+def _trash_keep(value: object) -> float:
+    return 0.0 if type(value) in (int, float) and value == 0 else seconds(value, "trash_keep")
+
+
 _MANY = 2**53
 
 
@@ -133,6 +137,7 @@ TABLE = (
         "how long a command id is known, at least 10min",
     ),
     Setting("indexed_payload", _paths, [], "paths of JSON data that select.payload finds by index"),
+    Setting("trash_keep", _trash_keep, 86_400.0, "seconds that a removed store can be recovered"),
     Setting("description", _text, "", "for people"),
     Setting("tags", _labels, [], "for list_stores(tags=...)"),
 )
@@ -167,20 +172,27 @@ def unknown(name: object, known: Iterable[str]) -> str:
     return f"unknown setting {name!r:.60}: {hint}"
 
 
-def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as stored; raises InvalidConfig, naming the nearest known one."""
+def checked(settings: Mapping[str, Any], *, clearing: bool = False) -> dict[str, Any]:
+    """Settings as stored; raises InvalidConfig, naming the nearest known one.
+
+    `clearing`: None is allowed, and takes the value back to that of the layer below.
+    """
     found: dict[str, Any] = {}
     for name, value in settings.items():
         if name == "data_dir":
             raise InvalidConfig("data_dir cannot be set: a store lives in <base>/stores/<id>")
         if name not in BY_NAME:
             raise InvalidConfig(unknown(name, BY_NAME))
-        found[name] = BY_NAME[name].check(value)
+        found[name] = None if clearing and value is None else BY_NAME[name].check(value)
     return found
 
 
 def effective(
-    base: Path, store_id: str, server: Mapping[str, Any], store: Mapping[str, Any]
+    base: Path,
+    store_id: str,
+    server: Mapping[str, Any],
+    template: Mapping[str, Any],
+    store: Mapping[str, Any],
 ) -> StoreConfig:
     """The effective settings of a store with the origin of each."""
     values: dict[str, Any] = {}
@@ -190,6 +202,8 @@ def effective(
         value = setting.default
         if setting.name in server:
             origin, value = "server", server[setting.name]
+        if setting.name in template:
+            origin, value = "template", template[setting.name]
         if setting.name in store:
             origin, value = "store", store[setting.name]
         values[setting.name] = as_tuple(value)

@@ -15,8 +15,8 @@ from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
-from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus
-from pyesdb.node import backup, lifecycle
+from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus, TrashedStore
+from pyesdb.node import backup, lifecycle, listing, tuning
 
 T = TypeVar("T")
 
@@ -46,12 +46,19 @@ class AsyncDatabase:
         return AsyncStore(self._core.handle(store_id, self), self._loop)
 
     async def create_store(
-        self, store_id: str, *, exist_ok: bool = False, **settings: Unpack[StoreSettings]
+        self,
+        store_id: str,
+        *,
+        exist_ok: bool = False,
+        template: str | None = None,
+        **settings: Unpack[StoreSettings],
     ) -> AsyncStore:
         """See `Database.create_store`."""
         check_bool(exist_ok, "exist_ok")
         core = self._core
-        await self._in_pool(lambda: core.create_store(store_id, settings, exist_ok=exist_ok))
+        await self._in_pool(
+            lambda: core.create_store(store_id, settings, exist_ok=exist_ok, template=template)
+        )
         return self.store(store_id)
 
     async def remove_store(
@@ -67,6 +74,15 @@ class AsyncDatabase:
             )
         )
 
+    async def recover_store(self, store_id: str, *, as_: str | None = None) -> AsyncStore:
+        """See `Database.recover_store`."""
+        node = self._core.node
+        return self.store(await self._in_pool(lambda: lifecycle.recover_store(node, store_id, as_)))
+
+    async def trash(self) -> list[TrashedStore]:
+        """See `Database.trash`."""
+        return await self._in_pool(lambda: listing.trash(self._core.node))
+
     async def list_stores(
         self,
         *,
@@ -77,16 +93,45 @@ class AsyncDatabase:
         """See `Database.list_stores`."""
         core = self._core
         return await self._in_pool(
-            lambda: lifecycle.list_stores(core.node, prefix, tags, system=system)
+            lambda: listing.list_stores(core.node, prefix, tags, system=system)
         )
 
     async def get_store_status(self, store_id: str) -> StoreStatus:
         """See `Database.get_store_status`."""
-        return await self._in_pool(lambda: lifecycle.info(self._core.node, store_id).status)
+        return await self._in_pool(lambda: listing.info(self._core.node, store_id).status)
 
     async def get_store_config(self, store_id: str) -> StoreConfig:
         """See `Database.get_store_config`."""
-        return await self._in_pool(lambda: lifecycle.config(self._core.node, store_id))
+        return await self._in_pool(lambda: listing.config(self._core.node, store_id))
+
+    async def update_store(self, store_id: str, **settings: Unpack[StoreSettings]) -> StoreConfig:
+        """See `Database.update_store`."""
+        node = self._core.node
+        return await self._in_pool(lambda: tuning.update_store(node, store_id, settings))
+
+    async def freeze_store(self, store_id: str) -> None:
+        """See `Database.freeze_store`."""
+        node = self._core.node
+        await self._in_pool(lambda: tuning.set_frozen(node, store_id, frozen=True))
+
+    async def thaw_store(self, store_id: str) -> None:
+        """See `Database.thaw_store`."""
+        node = self._core.node
+        await self._in_pool(lambda: tuning.set_frozen(node, store_id, frozen=False))
+
+    async def save_template(self, name: str, **settings: Unpack[StoreSettings]) -> None:
+        """See `Database.save_template`."""
+        node = self._core.node
+        await self._in_pool(lambda: tuning.save_template(node, name, settings))
+
+    async def templates(self) -> dict[str, StoreSettings]:
+        """See `Database.templates`."""
+        return await self._in_pool(lambda: listing.templates(self._core.node))
+
+    async def remove_template(self, name: str) -> None:
+        """See `Database.remove_template`."""
+        node = self._core.node
+        await self._in_pool(lambda: tuning.remove_template(node, name))
 
     async def backup_store(
         self,
@@ -105,7 +150,7 @@ class AsyncDatabase:
         return self._audit(after, None if store_id is None else check_store_id(store_id))
 
     async def _audit(self, after: int, store_id: str | None) -> AsyncIterator[RecordedEvent]:
-        pages = lifecycle.audit(self._core.node, after, store_id)
+        pages = listing.audit(self._core.node, after, store_id)
         while page := await self._in_pool(lambda: next(pages, None)):
             for event in page:
                 yield event

@@ -15,7 +15,7 @@ from pyesdb.model.outcomes import Appended, Done, Outcome
 from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot, StoreInfo
 from pyesdb.model.selectors import Selector, check_selector
 from pyesdb.model.versions import Token
-from pyesdb.node import lifecycle
+from pyesdb.node import listing
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
 from pyesdb.store.readers import Reader
@@ -236,7 +236,7 @@ class Calls:
     def info(self) -> StoreInfo:
         """What the catalog says of this store."""
         self.handle.runtime()
-        return lifecycle.info(self.handle.node, self.handle.store_id)
+        return listing.info(self.handle.node, self.handle.store_id)
 
 
 _EVERYTHING = Selector((c.Clause(),))

@@ -14,8 +14,8 @@ from pyesdb.model.durations import Duration
 from pyesdb.model.errors import DatabaseClosed, RequestError
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
-from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus
-from pyesdb.node import backup, lifecycle
+from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus, TrashedStore
+from pyesdb.node import backup, lifecycle, listing, tuning
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
 
@@ -47,7 +47,14 @@ class Core:
         if not self.node.read_only:
             self.create_store(self.default, {}, exist_ok=True)
 
-    def create_store(self, store_id: str, settings: StoreSettings, *, exist_ok: bool) -> None:
+    def create_store(
+        self,
+        store_id: str,
+        settings: StoreSettings,
+        *,
+        exist_ok: bool,
+        template: str | None = None,
+    ) -> None:
         """Create a store with the defaults and within the limit of this handle."""
         lifecycle.create_store(
             self.node,
@@ -55,8 +62,13 @@ class Core:
             settings,
             self.server,
             exist_ok=exist_ok,
+            template=template,
             max_stores=self.max_stores,
         )
+
+    def recover_store(self, store_id: str, as_: str | None) -> str:
+        """Recover a store within the limit of this handle; returns its id."""
+        return lifecycle.recover_store(self.node, store_id, as_, self.max_stores)
 
     def handle(self, store_id: str | None, database: object) -> StoreHandle:
         """A handle of a store; the id is checked, the store is looked up at the first operation.
@@ -115,20 +127,27 @@ class Database:
         return Store(self._core.handle(store_id, self))
 
     def create_store(
-        self, store_id: str, *, exist_ok: bool = False, **settings: Unpack[StoreSettings]
+        self,
+        store_id: str,
+        *,
+        exist_ok: bool = False,
+        template: str | None = None,
+        **settings: Unpack[StoreSettings],
     ) -> Store:
         """Create a store; when this returns it is running and survives a crash.
 
+        `template`: what `settings` do not say comes from it, its later changes, too.
         Raises StoreAlreadyExists (`exist_ok`: returned as it is), InvalidStoreId, InvalidConfig,
         LimitExceeded (`max_stores` of open(config=)).
         """
         check_bool(exist_ok, "exist_ok")
-        self._core.create_store(store_id, settings, exist_ok=exist_ok)
+        self._core.create_store(store_id, settings, exist_ok=exist_ok, template=template)
         return self.store(store_id)
 
     def remove_store(self, store_id: str, *, missing_ok: bool = False, purge: bool = False) -> None:
-        """Remove a store: its data goes to the trash; with `purge` it is erased now, for ever.
+        """Remove a store: its data goes to the trash for its setting `trash_keep`.
 
+        `purge`: it is erased now, for ever; if it was removed already, it is erased in the trash.
         Raises StoreNotFound (unless `missing_ok`), RequestError for the default store.
         """
         check_bool(missing_ok, "missing_ok")
@@ -138,6 +157,19 @@ class Database:
             core.node, store_id, default=core.default, missing_ok=missing_ok, purge=purge
         )
 
+    def recover_store(self, store_id: str, *, as_: str | None = None) -> Store:
+        """Take a store out of the trash, as it was; `as_` gives it another id.
+
+        It keeps its incarnation: handles, tokens and cursors of it work again. Of several with
+        this id the one that was removed last. Raises StoreNotFound, StoreAlreadyExists,
+        LimitExceeded (`max_stores`).
+        """
+        return self.store(self._core.recover_store(store_id, as_))
+
+    def trash(self) -> list[TrashedStore]:
+        """The stores that can be recovered, the oldest removal first."""
+        return listing.trash(self._core.node)
+
     def list_stores(
         self,
         *,
@@ -146,15 +178,53 @@ class Database:
         system: bool = False,
     ) -> dict[str, StoreInfo]:
         """The stores that exist, by id; `tags`: those that carry all of them."""
-        return lifecycle.list_stores(self._core.node, prefix, tags, system=system)
+        return listing.list_stores(self._core.node, prefix, tags, system=system)
 
     def get_store_status(self, store_id: str) -> StoreStatus:
         """Where a store is in its life; raises StoreNotFound."""
-        return lifecycle.info(self._core.node, store_id).status
+        return listing.info(self._core.node, store_id).status
 
     def get_store_config(self, store_id: str) -> StoreConfig:
         """The effective settings of a store, with origins; raises StoreNotFound."""
-        return lifecycle.config(self._core.node, store_id)
+        return listing.config(self._core.node, store_id)
+
+    def update_store(self, store_id: str, **settings: Unpack[StoreSettings]) -> StoreConfig:
+        """Change settings of a store, durably and in every process; returns all of them.
+
+        None takes a setting back to the template's, the server's or the default value.
+        Raises StoreNotFound, InvalidConfig.
+        """
+        return tuning.update_store(self._core.node, store_id, settings)
+
+    def freeze_store(self, store_id: str) -> None:
+        """Let a store answer reads only: everything else raises StoreFrozen, in every process.
+
+        Harmless when it is frozen already. Raises StoreNotFound.
+        """
+        tuning.set_frozen(self._core.node, store_id, frozen=True)
+
+    def thaw_store(self, store_id: str) -> None:
+        """Let a frozen store take writes again; harmless when it is not frozen."""
+        tuning.set_frozen(self._core.node, store_id, frozen=False)
+
+    def save_template(self, name: str, **settings: Unpack[StoreSettings]) -> None:
+        """Save settings under a name, for create_store(template=name).
+
+        A change reaches the stores that have it (their own settings win): those that are open here
+        now, others before their next command. Raises InvalidConfig.
+        """
+        tuning.save_template(self._core.node, name, settings)
+
+    def templates(self) -> dict[str, StoreSettings]:
+        """The templates by name, each with what it sets."""
+        return listing.templates(self._core.node)
+
+    def remove_template(self, name: str) -> None:
+        """Remove a template; the stores that have it keep its last values.
+
+        Raises InvalidConfig when there is none.
+        """
+        tuning.remove_template(self._core.node, name)
 
     def backup_store(
         self,
@@ -175,7 +245,7 @@ class Database:
         """Lifecycle events behind a position: who (metadata "actor"), when, what, from where."""
         check_int(after, "after")
         store_id = None if store_id is None else check_store_id(store_id)
-        pages = lifecycle.audit(self._core.node, after, store_id)
+        pages = listing.audit(self._core.node, after, store_id)
         return (event for page in pages for event in page)
 
     def close(self) -> None:

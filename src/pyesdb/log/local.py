@@ -31,6 +31,10 @@ class File(Protocol):
         """Open the transaction; returns the last entry's number and time."""
         ...
 
+    def due(self) -> list[Command]:
+        """Commands that go before all others, inside the transaction."""
+        ...
+
     def deliver(self, entries: Sequence[Entry]) -> None:
         """Apply entries and commit."""
         ...
@@ -65,6 +69,7 @@ class LocalLog:
                 raise LockBusyError
             seq, clock = self._file.begin()
             time = max(clock, self._clock())
+            commands = [*self._file.due(), *commands]
             self._deliver([Entry(seq + 1, time, _stamped(commands, time))])
         finally:
             self.release()
@@ -84,10 +89,10 @@ class LocalLog:
         self.release()
 
 
-def _stamped(commands: Sequence[Command], time: int) -> list[Command]:
+def _stamped(commands: list[Command], time: int) -> list[Command]:
     """Commands that were made now expire 120 s of log time from now; copies keep theirs."""
     expires = time + EXPIRES_US
     for command in commands:
         if not command.expires:
             msgspec.structs.force_setattr(command, "expires", expires)
-    return list(commands)
+    return commands

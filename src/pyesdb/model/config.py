@@ -25,6 +25,7 @@ class StoreSettings(TypedDict, total=False):
     snapshots_keep: int
     dedup_window: float | timedelta
     indexed_payload: Sequence[str]
+    trash_keep: float | timedelta
     description: str
     tags: Sequence[str]
 
@@ -59,6 +60,7 @@ class StoreConfig(msgspec.Struct, frozen=True):
     snapshots_keep: int
     dedup_window: float
     indexed_payload: tuple[str, ...]
+    trash_keep: float
     description: str
     tags: tuple[str, ...]
     origins: dict[str, Origin] = {}

@@ -115,3 +115,13 @@ class StoreInfo(msgspec.Struct, frozen=True):
     template: str | None
     created: datetime
     stale_since: datetime | None = None
+
+
+class TrashedStore(msgspec.Struct, frozen=True):
+    """A removed store whose data is still there, until `expires`; `bytes` on disk."""
+
+    store_id: str
+    incarnation: int
+    removed: datetime
+    expires: datetime
+    bytes: int

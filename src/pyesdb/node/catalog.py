@@ -1,11 +1,18 @@
-"""The catalog: events of `$system` folded to one record per store id. Nothing else is remembered.
+"""The catalog: events of `$system` folded to records. Nothing else is remembered.
 
-Stream `$store-<id>`: StoreCreated -> StoreReady | StoreCreateFailed; StoreRemoved -> StoreErased.
-Each is appended with the expected version, so every race has one winner. The incarnation of a
-store is the position of its StoreCreated.
+Stream `$store-<id>`:
+
+    StoreCreated -> StoreReady | StoreCreateFailed
+    StoreUpdated, StoreFrozen, StoreThawed      of a store that is there
+    StoreRemoved -> StoreRecovered | StoreErased    by incarnation: the trash may hold several
+
+Stream `$template-<name>`: TemplateSaved, TemplateRemoved. Each event is appended with the expected
+version of its stream, so every race has one winner. The incarnation of a store is the position of
+its StoreCreated; its revision is the position of the newest event that changed its settings.
 """
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,40 +27,61 @@ from pyesdb.store.reads import AllRead
 from pyesdb.store.runtime import StoreRuntime
 
 CREATED, READY, CREATE_FAILED = "StoreCreated", "StoreReady", "StoreCreateFailed"
-REMOVED, ERASED = "StoreRemoved", "StoreErased"
+UPDATED, FROZEN, THAWED = "StoreUpdated", "StoreFrozen", "StoreThawed"
+REMOVED, RECOVERED, ERASED = "StoreRemoved", "StoreRecovered", "StoreErased"
+TEMPLATE_SAVED, TEMPLATE_REMOVED = "TemplateSaved", "TemplateRemoved"
 PREFIX = "$store-"
+TEMPLATE_PREFIX = "$template-"
+Change = tuple[str, int, str, dict[str, Any]]
+"""An event to be: stream, expected version, type, data."""
+
+_LEFT = "left"
+"""The `last` of a record whose store was recovered from the trash under another id."""
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What the catalog knows of a store id."""
+    """What the catalog knows of one incarnation of a store."""
 
     store_id: str
     incarnation: int
     version: int
-    """The last version of its stream in `$system`."""
+    """The last version of its id's stream in `$system`."""
     last: str
-    """The type of its last event."""
+    """The type of the last event of its life (not StoreUpdated, StoreFrozen, StoreThawed)."""
     created: int
     settings: dict[str, Any]
     server: dict[str, Any]
+    template: str | None = None
+    draft: str = ""
+    """The directory, made before StoreCreated, that its content comes from."""
+    revision: int = 1
+    """The position of its newest change; what its file knows may be older."""
+    frozen: bool = False
     reason: str = ""
     removed: int = 0
     trash_until: int = 0
     purge: bool = False
+    trashed_as: str = ""
+    """The id under which it went to the trash, when it was recovered under another one."""
 
     @property
     def exists(self) -> bool:
         """Whether there is a store, running or being created."""
-        return self.last in (CREATED, READY)
+        return self.last in (CREATED, READY, RECOVERED)
 
     @property
     def ready(self) -> bool:
         """Whether it was created completely."""
-        return self.last == READY
+        return self.last in (READY, RECOVERED)
+
+    @property
+    def in_trash(self) -> bool:
+        """Whether it can be recovered."""
+        return self.last == REMOVED and not self.purge
 
     def gone(self) -> str:
         """Why there is no such store, for an error's text."""
-        if self.last == REMOVED and not self.purge:
+        if self.in_trash:
             until = to_datetime(self.trash_until).isoformat(timespec="seconds")
             return (
                 f"store {self.store_id!r} was removed; its data is in the trash until {until} "
@@ -61,7 +89,19 @@ class Record(msgspec.Struct, frozen=True):
             )
         if self.last == CREATE_FAILED:
             return f"store {self.store_id!r} could not be created: {self.reason}"
+        if self.last == _LEFT:
+            return f"store {self.store_id!r} was removed, and recovered as {self.reason!r}"
         return f"store {self.store_id!r} was removed and erased: create_store() makes a new one"
+
+
+class Template(msgspec.Struct, frozen=True):
+    """Settings that stores share. A removed one still holds for the stores made with it."""
+
+    name: str
+    version: int
+    revision: int
+    settings: dict[str, Any]
+    removed: bool
 
 
 def store_stream(store_id: str) -> str:
@@ -69,76 +109,207 @@ def store_stream(store_id: str) -> str:
     return PREFIX + store_id
 
 
-def fold(record: Record | None, event: RecordedEvent) -> Record | None:
-    """The record behind an event of a store's stream."""
-    data = event.json()
-    if event.type == CREATED:
-        return Record(
-            store_id=event.stream.removeprefix(PREFIX),
-            incarnation=event.position,
-            version=event.version,
-            last=CREATED,
-            created=event._created,  # pyright: ignore[reportPrivateUsage]
-            settings=data["settings"],
-            server=data["server"],
-        )
-    if record is None:
-        return None
-    changes: dict[str, Any] = {"version": event.version, "last": event.type}
-    if event.type == CREATE_FAILED:
+def template_stream(name: str) -> str:
+    """The stream of a template in `$system`."""
+    return TEMPLATE_PREFIX + name
+
+
+class Fold:
+    """The records behind a run of events."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        """Per id: the store that is there, else the last one that was."""
+        self.trash: dict[int, Record] = {}
+        """Per incarnation: what was removed before the record of its id."""
+        self.erased: set[int] = set()
+        self.templates: dict[str, Template] = {}
+        self.existing = 0
+
+    def add(self, event: RecordedEvent) -> None:
+        """Take an event of `$system` into account."""
+        if event.stream.startswith(PREFIX):
+            store_id = event.stream.removeprefix(PREFIX)
+            before = self.records.get(store_id)
+            record = self._following(store_id, before, event)
+            if record is not None:
+                self.records[store_id] = record
+                self.existing += record.exists - (before is not None and before.exists)
+        elif event.stream.startswith(TEMPLATE_PREFIX):
+            name = event.stream.removeprefix(TEMPLATE_PREFIX)
+            self.templates[name] = _template(name, self.templates.get(name), event)
+
+    def _following(
+        self, store_id: str, record: Record | None, event: RecordedEvent
+    ) -> Record | None:
+        data = event.json()
+        if event.type == CREATED or (event.type == RECOVERED and "record" in data):
+            if record is not None and record.in_trash:
+                self.trash[record.incarnation] = record
+            return _first(store_id, event, data)
+        if record is None:
+            return None
+        if event.type in (RECOVERED, ERASED):
+            return self._out_of_trash(record, event, data)
+        return msgspec.structs.replace(record, **_changes(record, event, data))
+
+    def _out_of_trash(self, record: Record, event: RecordedEvent, data: Any) -> Record:
+        """An incarnation leaves the trash: the last one of its id, or an older one."""
+        incarnation = data["incarnation"]
+        change: dict[str, Any] = {"last": event.type}
+        if event.type == ERASED:
+            self.erased.add(incarnation)
+        elif "as" in data:
+            change = {"last": _LEFT, "reason": data["as"]}
+        else:
+            change["revision"] = event.position
+        if incarnation == record.incarnation:
+            return msgspec.structs.replace(record, version=event.version, **change)
+        older = self.trash.pop(incarnation, None)
+        if event.type == RECOVERED and "as" not in data and older is not None:
+            if record.in_trash:
+                self.trash[record.incarnation] = record
+            return msgspec.structs.replace(older, version=event.version, **change)
+        return msgspec.structs.replace(record, version=event.version)
+
+
+def _first(store_id: str, event: RecordedEvent, data: Any) -> Record:
+    """The record of a store that is new under its id."""
+    created = event.type == CREATED
+    known = data if created else data["record"]
+    return Record(
+        store_id=store_id,
+        incarnation=event.position if created else data["incarnation"],
+        version=event.version,
+        last=event.type,
+        created=event._created if created else known["created"],  # pyright: ignore[reportPrivateUsage]
+        settings=known["settings"],
+        server=known["server"],
+        template=known.get("template"),
+        draft=known.get("draft", ""),
+        revision=1 if created else event.position,
+        frozen=known.get("frozen", False),
+        trashed_as=data.get("from", ""),
+    )
+
+
+def _changes(record: Record, event: RecordedEvent, data: Any) -> dict[str, Any]:
+    kind = event.type
+    if kind == UPDATED:
+        merged: dict[str, Any] = record.settings | data["settings"]
+        settings = {name: value for name, value in merged.items() if value is not None}
+        return {"version": event.version, "revision": event.position, "settings": settings}
+    if kind in (FROZEN, THAWED):
+        frozen = kind == FROZEN
+        return {"version": event.version, "revision": event.position, "frozen": frozen}
+    changes: dict[str, Any] = {"version": event.version, "last": kind}
+    if kind == CREATE_FAILED:
         changes["reason"] = data["reason"]
-    elif event.type == REMOVED:
+    elif kind == REMOVED:
         changes["removed"] = event._created  # pyright: ignore[reportPrivateUsage]
         changes["trash_until"] = data["trash_until"]
         changes["purge"] = data["purge"]
-    return msgspec.structs.replace(record, **changes)
+        changes["trashed_as"] = ""
+    return changes
+
+
+def _template(name: str, known: Template | None, event: RecordedEvent) -> Template:
+    if event.type == TEMPLATE_REMOVED and known is not None:
+        return msgspec.structs.replace(known, version=event.version, removed=True)
+    return Template(name, event.version, event.position, event.json()["settings"], removed=False)
 
 
 def append_to_catalog(
     system: StoreRuntime,
-    store_id: str,
+    stream: str,
     version: int,
     kind: str,
     data: dict[str, Any],
     condition: Condition | None = None,
 ) -> int:
-    """Append an event to a store's stream behind `version`; returns its position.
+    """Append an event to a stream of `$system` behind `version`; returns its position.
 
     Raises WrongExpectedVersion: somebody else was faster; ConditionFailed.
     """
-    events = new_events(NewEvent(kind, data, metadata=actor()))
-    part = stream_append(store_stream(store_id), version, events)
-    outcome = system.submit(append_events(uuid7_bytes(), [part], condition), 15.0)
+    return append_together(system, [(stream, version, kind, data)], condition)
+
+
+def append_together(
+    system: StoreRuntime,
+    changes: Sequence[Change],
+    condition: Condition | None = None,
+) -> int:
+    """Append an event to each of several streams, all or nothing; the first one's position."""
+    parts = [
+        stream_append(stream, version, new_events(NewEvent(kind, data, metadata=actor())))
+        for stream, version, kind, data in changes
+    ]
+    command = append_events(uuid7_bytes(), parts, condition, many=len(parts) > 1)
+    outcome = system.submit(command, 15.0)
     return outcome.results[0][3] if isinstance(outcome, Appended) else 0
 
 
 class Catalog:
-    """The records of all store ids, up to date with `$system` at each call."""
+    """What `$system` says, up to date at each call."""
 
     def __init__(self, system: StoreRuntime) -> None:
         self._system = system
         self._mutex = threading.Lock()
-        self._records: dict[str, Record] = {}
+        self._fold = Fold()
         self._seen = 0
-        self._existing = 0
 
     def records(self) -> dict[str, Record]:
-        """All records, after reading what was committed since the last call."""
+        """All records by store id, after reading what was committed since the last call."""
         with self._mutex:
             self._update()
-            return dict(self._records)
+            return dict(self._fold.records)
 
     def get(self, store_id: str) -> Record | None:
         """The record of a store id, if there ever was one."""
         with self._mutex:
             self._update()
-            return self._records.get(store_id)
+            return self._fold.records.get(store_id)
+
+    def trash(self, store_id: str | None = None) -> list[Record]:
+        """What can be recovered (of one id, or of all), the oldest removal first.
+
+        Each carries the version of its id's stream now.
+        """
+        with self._mutex:
+            self._update()
+            records = self._fold.records
+            ids = records if store_id is None else [store_id] if store_id in records else []
+            found = [records[id_] for id_ in ids if records[id_].in_trash]
+            found += [
+                msgspec.structs.replace(older, version=records[older.store_id].version)
+                for older in self._fold.trash.values()
+                if store_id in (None, older.store_id)
+            ]
+        return sorted(found, key=lambda record: (record.removed, record.incarnation))
+
+    def erased(self, incarnation: int) -> bool:
+        """Whether this history was erased."""
+        with self._mutex:
+            self._update()
+            return incarnation in self._fold.erased
+
+    def template(self, name: str) -> Template | None:
+        """A template, removed or not, if there ever was one."""
+        with self._mutex:
+            self._update()
+            return self._fold.templates.get(name)
+
+    def templates(self) -> list[Template]:
+        """The templates that are there."""
+        with self._mutex:
+            self._update()
+            return [found for found in self._fold.templates.values() if not found.removed]
 
     def count(self) -> tuple[int, int]:
         """How many stores exist, and the position in `$system` at which that was so."""
         with self._mutex:
             self._update()
-            return self._existing, self._seen
+            return self._fold.existing, self._seen
 
     def _update(self) -> None:
         read = AllRead(
@@ -154,12 +325,6 @@ class Catalog:
         events = read.open()
         while events:
             for event in events:
-                if event.stream.startswith(PREFIX):
-                    store_id = event.stream.removeprefix(PREFIX)
-                    before = self._records.get(store_id)
-                    record = fold(before, event)
-                    if record is not None:
-                        self._records[store_id] = record
-                        self._existing += record.exists - (before is not None and before.exists)
+                self._fold.add(event)
                 self._seen = event.position
             events = read.next_page()

@@ -32,11 +32,13 @@ from pyesdb.model.errors import (
 from pyesdb.model.names import SYSTEM
 from pyesdb.node import reconcile
 from pyesdb.node.ageing import Ageing
-from pyesdb.node.catalog import READY, Catalog, Record, append_to_catalog
+from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
 from pyesdb.node.layout import Layout, lock_database, locked_by, make_folders, prepare
 from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile, command_of
+from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
+from pyesdb.telemetry.clock import now_us
 from pyesdb.telemetry.log import logger
 
 _registry: dict[tuple[int, int, bool], "Node"] = {}
@@ -95,7 +97,11 @@ class Node:
 
     def note(self, record: Record, kind: str, data: dict[str, object]) -> None:
         """Append an event to a store's stream, behind `record`; raises WrongExpectedVersion."""
-        append_to_catalog(self.system, record.store_id, record.version, kind, data)
+        append_to_catalog(self.system, store_stream(record.store_id), record.version, kind, data)
+
+    def erased(self, incarnation: int) -> bool:
+        """Whether the catalog says that a history was erased."""
+        return self.catalog.erased(incarnation)
 
     def lock_file(self, store_id: str) -> LockFile:
         """The lock file of a store; one object per path and process."""
@@ -109,7 +115,20 @@ class Node:
 
     def config_of(self, record: Record) -> StoreConfig:
         """The effective settings of a store."""
-        return table.effective(self.base, record.store_id, record.server, record.settings)
+        template = self.catalog.template(record.template) if record.template else None
+        return table.effective(
+            self.base,
+            record.store_id,
+            record.server,
+            template.settings if template else {},
+            record.settings,
+        )
+
+    def control_of(self, record: Record, config: StoreConfig) -> Control:
+        """What a store's own log must say: a change of its template counts as a change of it."""
+        template = self.catalog.template(record.template) if record.template else None
+        revision = max(record.revision, template.revision if template else 0)
+        return Control(revision, table.for_machine(config), record.frozen)
 
     def late(self, lock: LockFile) -> PyesdbError:
         """The error of a deadline that passed while another process held a store."""
@@ -126,8 +145,49 @@ class Node:
         if runtime is not None:
             runtime.close(StoreRemoved(f"store {store_id!r} was removed"))
 
+    def refresh(self) -> None:
+        """Show the open stores what the catalog says now: settings, freeze, removal."""
+        for runtime in self.open_stores():
+            record = self.catalog.get(runtime.store_id)
+            if record is None or not record.ready or record.incarnation != runtime.incarnation:
+                self._moved(runtime)
+            else:
+                self.show(runtime, record)
+
+    def open_stores(self) -> list[StoreRuntime]:
+        """The stores that are open in this process; not `$system`."""
+        with self._mutex:
+            return list(self._runtimes.values())
+
+    def show(self, runtime: StoreRuntime, record: Record) -> bool:
+        """Bring an open store up to its record, and its file before this returns.
+
+        False: it was up to it before.
+        """
+        config = self.config_of(record)
+        control = self.control_of(record, config)
+        known = runtime.applier.control
+        if known is not None and known.revision >= control.revision:
+            return False
+        runtime.configure(config, control)
+        if not self.read_only:
+            runtime.barrier()
+        return True
+
+    def expire_trash(self) -> None:
+        """Erase what has been in the trash for its time; a recovery that was faster wins."""
+        now = now_us()
+        for record in self.catalog.trash():
+            if record.trash_until <= now:
+                try:
+                    reconcile.erase(self, record, time.monotonic() + 1.0)
+                except PyesdbError as error:
+                    logger.warning("store %s stays in the trash: %s", record.store_id, error)
+
     def settle(self) -> None:
         """Bring every store id to rest that a crash left half-way."""
+        reconcile.sweep(self)
+        self.expire_trash()
         for store_id in reconcile.unsettled(self, self.catalog.records()):
             try:
                 reconcile.reconcile(self, store_id, time.monotonic() + 1.0)
@@ -142,8 +202,8 @@ class Node:
             if self.read_only:
                 raise StoreFailed(f"{path} is missing: open once without read_only, or restore it")
             self._make_system(path)
-        config = table.effective(self.base, SYSTEM, {}, {})
-        return self._runtime(SYSTEM, 0, config)
+        config = table.effective(self.base, SYSTEM, {}, {}, {})
+        return self._runtime(SYSTEM, 0, config, None)
 
     def _make_system(self, path: Path) -> None:
         lock = self.lock_file(SYSTEM)
@@ -160,18 +220,21 @@ class Node:
                 raise StoreFailed(
                     f"{path} is missing, and there are stores: restore it from a backup"
                 )
-            reconcile.make_file(self.layout, SYSTEM, 0, self.database, {})
+            reconcile.make_file(self.layout, SYSTEM, 0, self.database, Control(1, {}, frozen=False))
         finally:
             # one C call, so no signal can come between; and on a thread that signals leave alone
             _thread.start_new_thread(lock.release, (owner,))
 
-    def _runtime(self, store_id: str, incarnation: int, config: StoreConfig) -> StoreRuntime:
+    def _runtime(
+        self, store_id: str, incarnation: int, config: StoreConfig, control: Control | None
+    ) -> StoreRuntime:
         shared = not self.exclusive
         return StoreRuntime(
             store_id=store_id,
             incarnation=incarnation,
             path=self.layout.file(store_id),
             config=config,
+            control=control,
             lock=None if self.exclusive or self.read_only else self.lock_file(store_id),
             shared=shared,
             read_only=self.read_only,
@@ -188,21 +251,23 @@ class Node:
             if record is not None and record.ready and record.incarnation == found.incarnation:
                 return found
             self._moved(found)  # another process removed it
-        if record is not None and record.exists and not record.ready:
+        if record is not None and record.exists and not reconcile.at_rest(self, record):
             record = self._wait_until_ready(record)
         if record is None:
             raise StoreNotFound(
                 f"there is no store {store_id!r}: create_store({store_id!r}) makes it, "
                 "list_stores() shows what there is"
             )
-        if record.last != READY:
+        if not record.ready:
             raise StoreNotFound(record.gone())
         reconcile.check_present(self, record)
         with self._mutex:
             self.check()
             found = self._runtimes.get(store_id)
             if found is None or found.ended is not None:
-                found = self._runtime(store_id, record.incarnation, self.config_of(record))
+                config = self.config_of(record)
+                control = self.control_of(record, config)
+                found = self._runtime(store_id, record.incarnation, config, control)
                 self._runtimes[store_id] = found
                 if not self.read_only:
                     self.pool.submit(self._ageing.look, found)

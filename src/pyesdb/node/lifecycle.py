@@ -1,34 +1,27 @@
-"""Creating, listing, removing stores: an event in `$system`, then reconcile, then the answer."""
+"""Creating, removing, recovering stores: an event in `$system`, then reconcile, then the answer."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pyesdb.config import settings as table
-from pyesdb.model.config import StoreConfig
-from pyesdb.model.durations import to_datetime
 from pyesdb.model.errors import (
     InvalidConfig,
     PyesdbError,
     RequestError,
     StoreAlreadyExists,
     StoreFailed,
-    StoreNotFound,
     WrongExpectedVersion,
 )
-from pyesdb.model.events import RecordedEvent
-from pyesdb.model.names import SYSTEM, check_store_id, check_tags
-from pyesdb.model.results import StoreInfo, StoreStatus
-from pyesdb.model.selectors import select
+from pyesdb.model.names import SYSTEM, check_store_id
 from pyesdb.node import catalog as c
 from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
+from pyesdb.node.listing import missing
 from pyesdb.node.quota import note_one_more
-from pyesdb.store.reads import AllRead
 from pyesdb.telemetry.clock import now_us
 
 _TIMEOUT_S = 15.0
-TRASH_KEEP_US = 24 * 3600 * 1_000_000
 
 
 def create_store(
@@ -38,6 +31,7 @@ def create_store(
     server: Mapping[str, Any],
     *,
     exist_ok: bool,
+    template: str | None = None,
     max_stores: int | None = None,
 ) -> None:
     """Create a store; it is running and durable when this returns.
@@ -48,19 +42,23 @@ def create_store(
     check_store_id(store_id)
     node.writable()
     wanted = table.checked(settings)
+    _check_template(node, template)
     while True:
         record = node.record(store_id)
         if record is not None and record.exists:
-            _existing(node, record, wanted, exist_ok=exist_ok)
+            _existing(node, record, wanted, template, exist_ok=exist_ok)
             return
         if record is not None and not reconcile.at_rest(node, record):
             # what was removed goes first, to its own place: by a crash or another process it waits
             reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
             continue
         version = -1 if record is None else record.version
-        data = {"settings": wanted, "server": dict(server)}
+        data: dict[str, Any] = {"settings": wanted, "server": dict(server)}
+        if template is not None:
+            data["template"] = template
         try:
-            note_one_more(node, store_id, version, c.CREATED, data, max_stores)
+            change = (c.store_stream(store_id), version, c.CREATED, data)
+            note_one_more(node, store_id, [change], max_stores)
         except WrongExpectedVersion:
             continue  # somebody created or removed it at this moment: look again
         break
@@ -68,10 +66,32 @@ def create_store(
     _finish_creation(node, store_id)
 
 
-def _existing(node: Node, record: c.Record, wanted: Mapping[str, Any], *, exist_ok: bool) -> None:
+def _check_template(node: Node, name: str | None) -> None:
+    if name is None:
+        return
+    names = [template.name for template in node.catalog.templates()]
+    if name not in names:
+        raise InvalidConfig(
+            f"there is no template {name!r:.80}: save_template() makes one"
+            + (f", known are {', '.join(sorted(names))}" if names else "")
+        )
+
+
+def _existing(
+    node: Node,
+    record: c.Record,
+    wanted: Mapping[str, Any],
+    template: str | None,
+    *,
+    exist_ok: bool,
+) -> None:
     if not exist_ok:
         raise StoreAlreadyExists(
             f"store {record.store_id!r} exists: open it with store(), or pass exist_ok=True"
+        )
+    if template not in (None, record.template):
+        raise InvalidConfig(
+            f"store {record.store_id!r} exists with template {record.template!r}, not {template!r}"
         )
     config = node.config_of(record)
     for name, value in wanted.items():
@@ -107,7 +127,10 @@ def _check_created(node: Node, store_id: str) -> None:
 
 
 def remove_store(node: Node, store_id: str, *, default: str, missing_ok: bool, purge: bool) -> None:
-    """Remove a store: its data goes to the trash, or is erased at once and for ever."""
+    """Remove a store: its data goes to the trash, or is erased at once and for ever.
+
+    `purge` when there is no such store: what is in the trash under this id is erased.
+    """
     node.writable()
     if store_id in (SYSTEM, default):
         raise RequestError(
@@ -115,113 +138,102 @@ def remove_store(node: Node, store_id: str, *, default: str, missing_ok: bool, p
             + ("the catalog" if store_id == SYSTEM else "the default store (PYESDB_STORE_ID)")
         )
     check_store_id(store_id)
+    if _remove(node, store_id, purge=purge):
+        return
+    trashed = node.catalog.trash(store_id) if purge else []
+    for record in trashed:
+        _erase(node, record)
+    if not trashed and not missing_ok:
+        raise missing(store_id, node.record(store_id))
+
+
+def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
+    """Remove the store that is there; whether there was one."""
     while True:
         record = node.record(store_id)
         if record is None or not record.exists:
-            if missing_ok:
-                return
-            raise missing(store_id, record)
+            return False
         data: dict[str, object] = {
             "incarnation": record.incarnation,
             "purge": purge,
-            "trash_until": now_us() + TRASH_KEEP_US,
+            "trash_until": now_us() + round(node.config_of(record).trash_keep * 1e6),
         }
         try:
             node.note(record, c.REMOVED, data)
         except WrongExpectedVersion:
             continue
-        break
-    reconcile.hook("noted StoreRemoved")
-    reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+        reconcile.hook("noted StoreRemoved")
+        reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+        return True
 
 
-def missing(store_id: str, record: c.Record | None) -> StoreNotFound:
-    """The error of a store that is not there."""
-    if record is not None:
-        return StoreNotFound(record.gone())
-    return StoreNotFound(
-        f"there is no store {store_id!r}: create_store({store_id!r}) makes it, list_stores() shows "
-        "what there is"
-    )
+def _erase(node: Node, trashed: c.Record) -> None:
+    """Erase what is in the trash; somebody else may be faster, or have recovered it."""
+    found: c.Record | None = trashed
+    while found is not None:
+        try:
+            return reconcile.erase(node, found, time.monotonic() + _TIMEOUT_S)
+        except WrongExpectedVersion:
+            found = _in_trash(node, trashed.store_id, trashed.incarnation)
+    return None
 
 
-def info(node: Node, store_id: str) -> StoreInfo:
-    """What the catalog says of a store; raises StoreNotFound."""
-    node.check()
-    if store_id == SYSTEM:
-        return _system_info(node)
+def _in_trash(node: Node, store_id: str, incarnation: int | None = None) -> c.Record | None:
+    """The newest of an id in the trash, or the one of an incarnation."""
+    found = node.catalog.trash(store_id)
+    if incarnation is not None:
+        found = [record for record in found if record.incarnation == incarnation]
+    return found[-1] if found else None
+
+
+def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | None) -> str:
+    """Take the newest of an id out of the trash, with its incarnation; returns the id it has now.
+
+    Raises StoreNotFound (nothing in the trash), StoreAlreadyExists, LimitExceeded (`max_stores`).
+    """
+    node.writable()
     check_store_id(store_id)
-    record = node.record(store_id)
-    if record is None or not record.exists:
-        raise missing(store_id, record)
-    return _info(node, record)
+    target = store_id if as_ is None else check_store_id(as_)
+    while True:
+        there = node.record(target)
+        if there is not None and there.exists:
+            raise StoreAlreadyExists(
+                f"store {target!r} exists: recover_store(as_=...) gives another id"
+            )
+        trashed = _in_trash(node, store_id)
+        if trashed is None:
+            record = node.record(store_id)
+            if record is not None and record.exists:
+                raise StoreAlreadyExists(f"store {store_id!r} exists, and none is in the trash")
+            raise missing(store_id, record)
+        try:
+            _note_recovery(node, trashed, target, there, max_stores)
+        except WrongExpectedVersion:
+            continue  # erased, recovered or created by somebody else: look again
+        break
+    reconcile.hook("noted StoreRecovered")
+    reconcile.reconcile(node, target, time.monotonic() + _TIMEOUT_S)
+    reconcile.hook("recovered")
+    return target
 
 
-def _info(node: Node, record: c.Record) -> StoreInfo:
-    status, reason = StoreStatus.RUNNING, ""
-    if not record.ready:
-        status, reason = StoreStatus.STARTING, "being created"
-    elif not node.layout.file(record.store_id).exists():
-        status = StoreStatus.FAILED
-        reason = f"{node.layout.file(record.store_id)} is missing: restore it from a backup"
-    elif failure := node.failure(record):
-        status, reason = StoreStatus.FAILED, failure
-    return StoreInfo(
-        store_id=record.store_id,
-        incarnation=record.incarnation,
-        status=status,
-        reason=reason,
-        config=node.config_of(record),
-        template=None,
-        created=to_datetime(record.created),
-    )
-
-
-def _system_info(node: Node) -> StoreInfo:
-    first = AllRead(
-        node.system, 0, None, lambda _: None, None, 1, backwards=False, system=True
-    ).open()
-    return StoreInfo(
-        store_id=SYSTEM,
-        incarnation=0,
-        status=StoreStatus.RUNNING,
-        reason="",
-        config=node.system.config,
-        template=None,
-        created=first[0].created if first else to_datetime(0),
-    )
-
-
-def list_stores(
-    node: Node, prefix: str | None, tags: Iterable[str] | None, *, system: bool
-) -> dict[str, StoreInfo]:
-    """The stores that exist, by id; `tags`: those that carry all of them."""
-    node.check()
-    if prefix is not None and not isinstance(prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise RequestError(f"prefix must be a str, not {type(prefix).__name__}")
-    wanted: set[str] = set() if tags is None else set(check_tags(tags))
-    found = {SYSTEM: _system_info(node)} if system else {}
-    for store_id, record in sorted(node.catalog.records().items()):
-        if record.exists and store_id.startswith(prefix or ""):
-            described = _info(node, record)
-            if wanted.issubset(described.config.tags):
-                found[store_id] = described
-    return found
-
-
-def config(node: Node, store_id: str) -> StoreConfig:
-    """The effective settings of a store; raises StoreNotFound."""
-    return info(node, store_id).config
-
-
-def audit(node: Node, after: int, store_id: str | None) -> Iterator[list[RecordedEvent]]:
-    """Pages of lifecycle events: who, when, what, from where."""
-    node.check()
-    selector = None if store_id is None else select.stream(c.store_stream(store_id))
-    read = AllRead(
-        node.system, after, None, lambda _: None, selector, None, backwards=False, system=True
-    )
-    page = read.open()
-    while page:
-        yield page
-        page = read.next_page()
+def _note_recovery(
+    node: Node, trashed: c.Record, target: str, there: c.Record | None, max_stores: int | None
+) -> None:
+    data: dict[str, Any] = {"incarnation": trashed.incarnation}
+    leaving = c.store_stream(trashed.store_id), trashed.version, c.RECOVERED
+    changes = [(*leaving, data)]
+    if target != trashed.store_id:
+        known = {
+            "created": trashed.created,
+            "settings": trashed.settings,
+            "server": trashed.server,
+            "template": trashed.template,
+            "frozen": trashed.frozen,
+        }
+        arriving = c.store_stream(target), -1 if there is None else there.version, c.RECOVERED
+        changes = [
+            (*leaving, data | {"as": target}),
+            (*arriving, data | {"from": trashed.store_id, "record": known}),
+        ]
+    note_one_more(node, target, changes, max_stores)

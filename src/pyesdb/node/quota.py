@@ -4,15 +4,16 @@ The stores are counted up to a position of `$system`, and the event that adds on
 the condition that none was added behind that position (a DCB append condition, as users have it).
 """
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from pyesdb.model.commands import Condition
 from pyesdb.model.errors import ConditionFailed, LimitExceeded
 from pyesdb.model.selectors import Clause
-from pyesdb.node.catalog import CREATED, Catalog, append_to_catalog
+from pyesdb.node.catalog import CREATED, RECOVERED, Catalog, Change, append_together
 from pyesdb.store.runtime import StoreRuntime
 
-_ONE_MORE = (Clause(types=(CREATED,)),)
+_ONE_MORE = (Clause(types=(CREATED, RECOVERED)),)
 """The events by which a store comes to exist."""
 
 
@@ -26,19 +27,17 @@ class Node(Protocol):
 def note_one_more(
     node: Node,
     store_id: str,
-    version: int,
-    kind: str,
-    data: dict[str, Any],
+    changes: Sequence[Change],
     max_stores: int | None,
 ) -> int:
-    """Append the event by which a store comes to exist; returns its position in `$system`.
+    """Append the events by which a store comes to exist; returns the position of the first.
 
     Raises LimitExceeded when there are `max_stores` (None: any number), WrongExpectedVersion.
     """
     while True:
         condition = None if max_stores is None else _room(node.catalog, store_id, max_stores)
         try:
-            return append_to_catalog(node.system, store_id, version, kind, data, condition)
+            return append_together(node.system, changes, condition)
         except ConditionFailed:
             continue  # somebody added a store since the count: count again
 

@@ -7,6 +7,7 @@ It is the only path on which a store comes to life or goes, after a crash or wit
     StoreReady              the file must be there; a missing one is a failure, never made anew
     StoreRemoved            seal the file, move the directory to the trash
     StoreRemoved, purge     the same, then StoreErased
+    StoreRecovered          move the directory back; its next command unseals it
     StoreErased             delete the trash
 
 What must never happen here: a file made for a store that was ready before, a directory moved that
@@ -21,7 +22,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from pyesdb.config import settings
 from pyesdb.log.local import LocalLog
 from pyesdb.model.commands import Configure, Entry, Seal, with_digest
 from pyesdb.model.config import StoreConfig
@@ -32,7 +32,7 @@ from pyesdb.node import catalog as c
 from pyesdb.node.layout import Layout
 from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile
-from pyesdb.store.applier import Applier
+from pyesdb.store.applier import Applier, Control
 from pyesdb.telemetry.clock import now_us
 from pyesdb.telemetry.log import logger
 
@@ -53,6 +53,10 @@ class Node(Protocol):
         """Append an event to the store's stream, behind `record`."""
         ...
 
+    def erased(self, incarnation: int) -> bool:
+        """Whether the catalog says that a history was erased."""
+        ...
+
     def lock_file(self, store_id: str) -> LockFile:
         """The store's lock file."""
         ...
@@ -63,6 +67,10 @@ class Node(Protocol):
 
     def config_of(self, record: c.Record) -> StoreConfig:
         """The effective settings of a store."""
+        ...
+
+    def control_of(self, record: c.Record, config: StoreConfig) -> Control:
+        """What a store's own log must say."""
         ...
 
     def late(self, lock: LockFile) -> PyesdbError:
@@ -97,7 +105,15 @@ def at_rest(node: Node, record: c.Record) -> bool:
         return not record.purge and not node.layout.folder(record.store_id).exists()
     if record.last == c.ERASED:
         return not node.layout.trashed(record.store_id, record.incarnation).exists()
+    if record.last == c.RECOVERED:
+        folder = node.layout.folder(record.store_id)
+        return folder.exists() or not _trashed(node, record).exists()
     return record.last != c.CREATED
+
+
+def _trashed(node: Node, record: c.Record) -> Path:
+    """Where an incarnation lies in the trash, or lay."""
+    return node.layout.trashed(record.trashed_as or record.store_id, record.incarnation)
 
 
 def _locked(
@@ -134,11 +150,10 @@ def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
             case c.REMOVED:
                 _to_trash(node, record)
                 return (record, c.ERASED) if record.purge else None
+            case c.RECOVERED:
+                _from_trash(node, record)
             case c.ERASED:
-                trashed = layout.trashed(store_id, record.incarnation)
-                if trashed.exists():  # another process may have been faster
-                    shutil.rmtree(trashed)
-                    files.sync(layout.trash)
+                _delete(layout, layout.trashed(store_id, record.incarnation))
             case _:
                 pass
     return None
@@ -158,7 +173,7 @@ def _make(node: Node, record: c.Record) -> None:
         store_id,
         record.incarnation,
         node.database,
-        settings.for_machine(node.config_of(record)),
+        node.control_of(record, node.config_of(record)),
     )
 
 
@@ -167,7 +182,7 @@ def make_file(
     store_id: str,
     incarnation: int,
     database: str,
-    machine_settings: dict[str, object],
+    control: Control,
 ) -> None:
     """A store's directory with its file, complete and durable, under the store's lock."""
     folder = layout.folder(store_id)
@@ -179,7 +194,7 @@ def make_file(
         path,
         {"database": database, "store": store_id, "incarnation": incarnation},
     )
-    configure(path, machine_settings)
+    configure(path, control)
     hook("file made")
     files.sync(path)
     files.sync(draft)
@@ -188,9 +203,10 @@ def make_file(
     files.sync(layout.stores)
 
 
-def configure(path: Path, machine_settings: dict[str, object]) -> None:
+def configure(path: Path, control: Control) -> None:
     """The first entry of a new store: the settings that its machine must know."""
-    _commit_alone(path, with_digest(Configure, uuid7_bytes(), 1, machine_settings))
+    command = with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
+    _commit_alone(path, command)
 
 
 def _commit_alone(path: Path, command: Configure | Seal) -> None:
@@ -242,6 +258,47 @@ def _to_trash(node: Node, record: c.Record) -> None:
     os.rename(folder, target)
     hook("in the trash")
     files.sync(layout.stores)
+    files.sync(layout.trash)
+
+
+def _from_trash(node: Node, record: c.Record) -> None:
+    """Move a directory back; its log unseals it before the next command, as for any setting."""
+    layout, folder = node.layout, node.layout.folder(record.store_id)
+    source = _trashed(node, record)
+    if folder.exists():
+        if incarnation_of(layout.file(record.store_id)) in (record.incarnation, None):
+            files.sync(layout.stores)  # whoever put it there may have died before this
+            return
+        _set_aside(layout, record.store_id)
+    if source.exists():
+        os.rename(source, folder)
+        hook("out of the trash")
+        files.sync(layout.trash)
+        files.sync(layout.stores)
+
+
+def erase(node: Node, record: c.Record, deadline: float) -> None:
+    """Erase what is in the trash: first for the catalog, then on the disk."""
+    node.note(record, c.ERASED, {"incarnation": record.incarnation})
+    hook("noted StoreErased")
+    place = node.layout.trashed(record.store_id, record.incarnation)
+    _locked(node, record.store_id, deadline, lambda: _delete(node.layout, place))
+
+
+def sweep(node: Node) -> None:
+    """Delete what the catalog calls erased, and a crash left in the trash."""
+    with files.typed_errors(node.layout.trash):
+        for name in os.listdir(node.layout.trash):
+            incarnation = name.rpartition(".")[2]
+            if incarnation.isdecimal() and node.erased(int(incarnation)):
+                _delete(node.layout, node.layout.trash / name)
+
+
+def _delete(layout: Layout, place: Path) -> None:
+    try:
+        shutil.rmtree(place)
+    except FileNotFoundError:
+        return  # another process may be faster
     files.sync(layout.trash)
 
 

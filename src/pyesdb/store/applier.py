@@ -7,9 +7,10 @@ survives a rollback.
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from pyesdb.machine import Tx, apply
-from pyesdb.model.commands import Barrier, Command, Entry, with_digest
+from pyesdb.model.commands import Barrier, Command, Configure, Entry, Freeze, Seal, with_digest
 from pyesdb.model.errors import Fault, Internal, PyesdbError, Unavailable
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import EXPIRES_US
@@ -22,6 +23,14 @@ Settle = Callable[[Entry, list[Outcome]], None]
 
 class MovedError(Exception):
     """The file at the store's path is not the one that was opened: ask the catalog."""
+
+
+class Control(NamedTuple):
+    """What the catalog wants of a store: settings of a revision, and whether it is frozen."""
+
+    revision: int
+    settings: dict[str, Any]
+    frozen: bool
 
 
 class CommitInDoubtError(Exception):
@@ -43,8 +52,12 @@ class Applier:
     ) -> None:
         self._path = path
         self._incarnation = incarnation
-        self._durability = durability
+        self.durability = durability
+        """Changed: holds from the next entry on."""
+        self.control: Control | None = None
+        """What must stand in the file before the next command."""
         self._settle = settle
+        self._opened_with = durability
         self._connection: files.Connection | None = None
         self._tx: Tx | None = None
         self._inode: tuple[int, int] = (0, 0)
@@ -63,7 +76,9 @@ class Applier:
         Raises MovedError, and the library's errors for a full disk or a damaged file.
         """
         connection = self._connection
-        if connection is not None and self._found_inode() != self._inode:
+        if connection is not None and (
+            self._found_inode() != self._inode or self._opened_with != self.durability
+        ):
             self.close()
             connection = None
         if connection is None:
@@ -101,12 +116,28 @@ class Applier:
 
     def _open(self) -> files.Connection:
         inode = self._found_inode()
-        self._connection = files.open_writer(self._path, durability=self._durability)
+        self._opened_with = self.durability
+        self._connection = files.open_writer(self._path, durability=self._opened_with)
         self._inode = inode
         if self._found_inode() != inode:
             self.close()
             raise MovedError
         return self._connection
+
+    def due(self) -> list[Command]:
+        """Inside the transaction: commands that go before all others, as the catalog has changed.
+
+        The freeze belongs to the revision: a process that knows an older one changes nothing.
+        """
+        control, tx = self.control, self._tx
+        if control is None or tx is None or control.revision <= tx.meta.get("revision", 0):
+            return []
+        found = [with_digest(Configure, uuid7_bytes(), control.revision, control.settings)]
+        if tx.sealed:  # it was in the trash, and its recovery is the newer revision
+            found.insert(0, with_digest(Seal, uuid7_bytes(), sealed=False))
+        if control.frozen != tx.frozen:
+            found.append(with_digest(Freeze, uuid7_bytes(), control.frozen))
+        return found
 
     def deliver(self, entries: Sequence[Entry]) -> None:
         """Apply entries in order; one that is applied already is ignored, a gap is a fault."""

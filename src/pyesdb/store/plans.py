@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from json import dumps
 from typing import Any
 
+import msgspec
+
+from pyesdb.machine.state import Settings
 from pyesdb.model.selectors import Clause, Selector, glob
 from pyesdb.sqlite.statements import rows, statement
 from pyesdb.store.readers import Reader
@@ -81,10 +84,14 @@ class _Filters:
 class Plan:
     """The walks of a selector, and whether rows must be matched once more in Python."""
 
-    def __init__(self, reader: Reader, selector: Selector, indexed: tuple[str, ...]) -> None:
+    def __init__(self, reader: Reader, selector: Selector) -> None:
         self.residual = False
         self.walks: list[Walk] = []
         names = _Names(reader, selector)
+        self._revision: int | None = None
+        indexed: tuple[str, ...] = ()
+        if any(clause.payload for clause in selector.clauses):
+            self._revision, indexed = _indexed(reader)
         for clause in selector.clauses:
             self._add(reader, clause, names, indexed)
         parameters = sum(len(walk.before) + len(walk.after) + 4 for walk in self.walks)
@@ -148,6 +155,10 @@ class Plan:
         for name, before in walks or [("pick_any", ())]:
             self.walks.append(Walk(statement(name) + filters.text, before, filters.args))
 
+    def stale(self, reader: Reader) -> bool:
+        """Whether the settings changed since: an index that was walked may have been dropped."""
+        return self._revision is not None and _indexed(reader)[0] != self._revision
+
     def positions(
         self, reader: Reader, low: int, high: int, limit: int, *, backwards: bool
     ) -> list[int]:
@@ -164,6 +175,14 @@ class Plan:
         text += f" ORDER BY position {order} LIMIT {limit}"
         found: list[Any] = reader.execute(text, args).fetchall()
         return [row[0] for row in found]
+
+
+def _indexed(reader: Reader) -> tuple[int, tuple[str, ...]]:
+    """The revision of the file's settings, and the payload paths that it indexes."""
+    meta = dict(reader.all("meta"))
+    raw = meta.get("settings")
+    settings = msgspec.msgpack.decode(raw, type=Settings) if raw else Settings()
+    return meta.get("revision", 0), settings.indexed_payload
 
 
 class _Names:

@@ -27,7 +27,6 @@ class Source(Protocol):
 
     origin: Origin
     names: Names
-    indexed_payload: tuple[str, ...]
 
     def ask(self, question: Callable[[Reader], Any]) -> Any:
         """Answer a question on a read connection."""
@@ -229,11 +228,23 @@ class AllRead(Read):
         self._high = self._head + 1
         self._hide = not self._system and bool(reader.all("system_streams"))
         if self._selector is not None:
-            self._plan = Plan(reader, self._selector, self._source.indexed_payload)
-            self._filtered = self._plan.residual
+            self._plan = self._planned(reader, self._selector)
             self._over = self._over or not self._plan.walks
         self._filtered = self._filtered or self._hide
         self._over = self._over or self._low >= self._head
+
+    def _planned(self, reader: Reader, selector: Selector) -> Plan:
+        plan = Plan(reader, selector)
+        self._filtered = self._filtered or plan.residual
+        return plan
+
+    def _found(self, reader: Reader, plan: Plan, wanted: int) -> list[int]:
+        """The next positions; planned anew when an index may have gone under the walk."""
+        found = plan.positions(reader, self._low, self._high, wanted, backwards=self._backwards)
+        while self._selector is not None and plan.stale(reader):
+            plan = self._plan = self._planned(reader, self._selector)
+            found = plan.positions(reader, self._low, self._high, wanted, backwards=self._backwards)
+        return found
 
     def _rows(self, reader: Reader, wanted: int) -> list[Row]:
         if self._plan is None:
@@ -242,9 +253,7 @@ class AllRead(Read):
             last = rows[-1][0] if rows else 0
             count = len(rows)
         else:
-            found = self._plan.positions(
-                reader, self._low, self._high, wanted, backwards=self._backwards
-            )
+            found = self._found(reader, self._plan, wanted)
             count = len(found)
             last = found[-1] if found else 0
             rows = reader.find("events_at", found)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from pyesdb.log.local import LocalLog
-from pyesdb.model.commands import Command, Entry, Expire, Scavenge, with_digest
+from pyesdb.model.commands import Barrier, Command, Entry, Expire, Scavenge, with_digest
 from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import (
     Corrupt,
@@ -25,7 +25,7 @@ from pyesdb.model.results import ScavengeResult
 from pyesdb.model.versions import Token
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store import queries
-from pyesdb.store.applier import Applier
+from pyesdb.store.applier import Applier, Control
 from pyesdb.store.group import outcome_unknown
 from pyesdb.store.outbox import Outbox, answer
 from pyesdb.store.readers import Reader, Readers
@@ -47,6 +47,7 @@ class StoreRuntime:
         incarnation: int,
         path: Path,
         config: StoreConfig,
+        control: Control | None,
         lock: LockFile | None,
         shared: bool,
         read_only: bool,
@@ -58,12 +59,12 @@ class StoreRuntime:
         self.path = path
         self.config = config
         self.origin = Origin(store_id, incarnation)
-        self.indexed_payload = config.indexed_payload
         self.ended: PyesdbError | None = None
         self.failure = ""
         self._pool = pool
         self._mutex = threading.Lock()
         self.applier = Applier(path, config.durability, self._settle, incarnation)
+        self.applier.control = control
         log = LocalLog(self.applier, lock, now_us)
         log.start(self.applier.deliver)
         self.outbox = Outbox(self.applier, log, self._run, lambda: on_moved(self))
@@ -71,6 +72,16 @@ class StoreRuntime:
             path, incarnation, lambda: on_moved(self), read_only=read_only, shared=shared
         )
         self.names = self.readers.names
+
+    def configure(self, config: StoreConfig, control: Control) -> None:
+        """What the catalog says now; the file learns of it with the next command."""
+        self.config = config
+        self.applier.durability = config.durability
+        self.applier.control = control
+
+    def barrier(self) -> None:
+        """An empty command: what the catalog wants of this store stands in its log behind it."""
+        self.submit(with_digest(Barrier, uuid7_bytes()), self.config.timeout)
 
     def _run(self, function: Callable[[], None]) -> None:
         try:
