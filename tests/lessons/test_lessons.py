@@ -12,6 +12,7 @@ import json
 import re
 import sqlite3
 from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -275,7 +276,8 @@ def test_lesson_16_every_name_in_the_docs_exists() -> None:
     assert len(blocks) > 5
     for page, block in blocks:
         for name in re.findall(r"\bpyesdb\.([A-Za-z_]\w*)", block):
-            if not hasattr(pyesdb, name):
+            room = find_spec(f"pyesdb.{name}") is not None
+            if not room and not hasattr(pyesdb, name) and name != "toml":  # a file's name
                 missing.add((page.name, f"pyesdb.{name}"))
         for owner, known in methods.items():
             for name in re.findall(rf"\b{owner}\.([a-z]\w*)\(", block):

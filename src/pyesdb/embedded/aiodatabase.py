@@ -76,8 +76,8 @@ class AsyncDatabase:
 
     async def recover_store(self, store_id: str, *, as_: str | None = None) -> AsyncStore:
         """See `Database.recover_store`."""
-        node = self._core.node
-        return self.store(await self._in_pool(lambda: lifecycle.recover_store(node, store_id, as_)))
+        core = self._core
+        return self.store(await self._in_pool(lambda: core.recover_store(store_id, as_)))
 
     async def trash(self) -> list[TrashedStore]:
         """See `Database.trash`."""

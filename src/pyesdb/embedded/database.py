@@ -18,6 +18,7 @@ from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus, TrashedStor
 from pyesdb.node import backup, lifecycle, listing, tuning
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
+from pyesdb.node.registry import release
 
 
 class Core:
@@ -87,7 +88,7 @@ class Core:
             )
         node, self._node = self._node, None
         if node is not None:
-            node.release()
+            release(node)
 
     def warn_if_open(self) -> None:
         """A forgotten close is a ResourceWarning, never damage."""

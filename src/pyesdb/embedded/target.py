@@ -11,7 +11,8 @@ from pyesdb.config.settings import BY_NAME, checked
 from pyesdb.model.checks import check_bool
 from pyesdb.model.errors import InvalidConfig, InvalidTarget, NoTarget, RequestError
 from pyesdb.model.names import check_store_id
-from pyesdb.node.engine import Node, open_memory, open_node
+from pyesdb.node.engine import Node
+from pyesdb.node.registry import open_memory, open_node
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
 _SECRET = re.compile(r"(://[^/@:]*:)[^/@]*@")

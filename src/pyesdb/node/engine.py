@@ -1,15 +1,12 @@
-"""The node: one database directory in this process, shared by all its handles.
+"""The node: one database directory in this process, shared by all its handles (node.registry).
 
-Opens of one directory share one node, counted by reference. It owns the lock files, the runtimes
+It owns the lock files, the runtimes
 of the open stores, the catalog and a small pool of threads (none runs before it is needed).
 """
 
 import _thread
-import atexit
 import ctypes
 import os
-import shutil
-import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +17,6 @@ from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import (
     AccessDenied,
     DatabaseClosed,
-    DatabaseLocked,
     Forked,
     PyesdbError,
     StoreFailed,
@@ -33,16 +29,13 @@ from pyesdb.model.names import SYSTEM
 from pyesdb.node import reconcile
 from pyesdb.node.ageing import Ageing
 from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
-from pyesdb.node.layout import Layout, lock_database, locked_by, make_folders, prepare
+from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
 from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.clock import now_us
 from pyesdb.telemetry.log import logger
-
-_registry: dict[tuple[int, int, bool], "Node"] = {}
-_registry_lock = threading.RLock()
 
 
 class Node:
@@ -77,7 +70,8 @@ class Node:
         if not read_only:
             make_folders(self.layout)
         # record locks belong to the process: a second open and close of the file would drop them
-        self._database_lock = (twin and twin._database_lock) or lock_database(
+        shared = twin.database_lock if twin else None
+        self.database_lock = shared or lock_database(
             self.layout, exclusive=exclusive, writable=not read_only
         )
         try:
@@ -86,7 +80,7 @@ class Node:
             if not read_only:
                 self.settle()
         except BaseException:
-            self._shut(DatabaseClosed())
+            self.shut(DatabaseClosed(), unlock=shared is None)
             raise
 
     # -- what reconcile needs
@@ -328,21 +322,8 @@ class Node:
         if self.read_only:
             raise AccessDenied("the database was opened with read_only=True: open it without")
 
-    def release(self) -> None:
-        """One handle less; the last one closes the node."""
-        if isinstance(self.ended, Forked):
-            return  # it is the parent's
-        with _registry_lock:
-            self.users -= 1
-            if self.users > 0:
-                return
-            for key in [key for key, node in _registry.items() if node is self]:
-                del _registry[key]
-            self._shut(DatabaseClosed())
-        if self.temporary:
-            shutil.rmtree(self.base, ignore_errors=True)
-
-    def _shut(self, error: PyesdbError) -> None:
+    def shut(self, error: PyesdbError, *, unlock: bool) -> None:
+        """Close everything; `unlock`: nobody else in this process has the database's lock."""
         self.ended = error
         self._ageing.stop()
         with self._mutex:
@@ -353,11 +334,8 @@ class Node:
             runtime.close(error)
         self.pool.shutdown(wait=True)
         self.leaders.shutdown(wait=True)
-        lock = getattr(self, "_database_lock", None)
-        if lock is not None and not any(
-            node is not self and node._database_lock is lock for node in _registry.values()
-        ):
-            lock.close()
+        if self.database_lock is not None and unlock:
+            self.database_lock.close()
         for lock in self._lock_files.values():
             lock.close()
 
@@ -370,71 +348,3 @@ class Node:
                 # never freed: closing it here would touch the parent's files
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(part))
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))
-
-
-def open_node(base: Path, *, create: bool, read_only: bool, exclusive: bool) -> Node:
-    """The node of a directory: the one that is open in this process, or a new one."""
-    with _registry_lock:
-        found = _find(base, read_only=read_only)
-        if found is not None:
-            if exclusive and not found.exclusive:
-                raise _locked_here(found)
-            found.users += 1
-            return found
-        twin = _find(base, read_only=not read_only)
-        if twin is not None and exclusive:
-            raise _locked_here(twin)
-        node = Node(base, create=create, read_only=read_only, exclusive=exclusive, twin=twin)
-        _registry[_key(base, read_only=read_only)] = node
-        node.users = 1
-        return node
-
-
-def open_memory() -> Node:
-    """A node in a private temporary directory, erased at close and at exit."""
-    base = Path(tempfile.mkdtemp(prefix="pyesdb-memory-"))
-    with _registry_lock:
-        node = Node(base, create=True, read_only=False, exclusive=True)
-        node.temporary = True
-        _registry[_key(base, read_only=False)] = node
-        node.users = 1
-        return node
-
-
-def _key(base: Path, *, read_only: bool) -> tuple[int, int, bool]:
-    found = base.stat()
-    return found.st_dev, found.st_ino, read_only
-
-
-def _find(base: Path, *, read_only: bool) -> Node | None:
-    try:
-        return _registry.get(_key(base, read_only=read_only))
-    except OSError:
-        return None
-
-
-def _locked_here(node: Node) -> DatabaseLocked:
-    if node._database_lock is None:  # pyright: ignore[reportPrivateUsage]
-        return DatabaseLocked("the database is open in this process", pid=os.getpid())
-    return locked_by(node.base, node._database_lock)  # pyright: ignore[reportPrivateUsage]
-
-
-def _after_fork() -> None:
-    global _registry_lock
-    _registry_lock = threading.RLock()
-    for node in _registry.values():
-        node.abandon()
-    _registry.clear()
-
-
-os.register_at_fork(after_in_child=_after_fork)
-
-
-def forget_temporary() -> None:
-    """At exit: erase what ":memory:" databases left."""
-    for node in list(_registry.values()):
-        if node.temporary and not isinstance(node.ended, Forked):
-            shutil.rmtree(node.base, ignore_errors=True)
-
-
-atexit.register(forget_temporary)
