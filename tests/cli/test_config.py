@@ -82,6 +82,15 @@ def test_show_says_where_each_value_comes_from(
     assert json.loads(run_here("config", "show", "--json").out) == document
 
 
+def test_show_names_variables_that_mean_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYESDB_MAX_STORE", "5")
+    (document,) = run_here("config", "show", "--json").documents
+    assert document["unknown_variables"] == {"PYESDB_MAX_STORE": "PYESDB_MAX_STORES"}
+    assert run_here("config", "show").err == (
+        "PYESDB_MAX_STORE means nothing to pyesdb: did you mean PYESDB_MAX_STORES?\n"
+    )
+
+
 def test_no_key_is_shown(tmp_path: Path) -> None:
     file = tmp_path / "pyesdb.toml"
     file.write_text('[encryption]\nkey_env = "KEY_OF_ALL"\n')

@@ -9,7 +9,7 @@ import click
 import pyesdb
 from pyesdb.cli import show as shown
 from pyesdb.cli.settings import common_options, current, database
-from pyesdb.config.load import load
+from pyesdb.config.load import load, unknown_variables
 from pyesdb.config.sample import sample
 from pyesdb.config.settings import EVERY
 
@@ -25,7 +25,7 @@ def show() -> None:
     """Print every setting with its value and origin.
 
     Without --store: what stores that are created get, from the file, PYESDB_* variables or by
-    default. With --store: what that store has.
+    default; variables that mean nothing are named. With --store: what that store has.
     """
     settings = current()
     if settings.store is not None:
@@ -37,7 +37,10 @@ def show() -> None:
     else:
         loaded = load(settings.config, os.environ)
         rows = {name: tuple(loaded.effective(name)) for name in EVERY}
-        head = {"encryption": loaded.encryption is not None}
+        head = {
+            "encryption": loaded.encryption is not None,
+            "unknown_variables": unknown_variables(os.environ),
+        }
     _print(head, rows)
 
 
@@ -50,6 +53,10 @@ def _print(head: dict[str, Any], rows: dict[str, tuple[Any, ...]]) -> None:
         ("setting", "value", "origin"),
         ((name, json.dumps(value, ensure_ascii=False), at) for name, (value, at) in rows.items()),
     )
+    unknown: dict[str, str] = head.get("unknown_variables", {})
+    for name, near in unknown.items():
+        hint = f": did you mean {near}?" if near else ""
+        click.echo(f"{name} means nothing to pyesdb{hint}", err=True)
 
 
 @config.command()
