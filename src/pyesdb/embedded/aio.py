@@ -5,6 +5,7 @@ starts when it is entered or first stepped.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -20,7 +21,9 @@ from pyesdb.model.results import (
     ScavengeResult,
     Snapshot,
     StoreInfo,
+    StoreStats,
     StreamInfo,
+    VerifyResult,
 )
 from pyesdb.model.selectors import AppendCondition, Selector
 from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
@@ -301,6 +304,21 @@ class AsyncStore:
         events = self.read(stream, from_version=behind, to_version=to_version, missing_ok=True)
         await events.__aenter__()
         return AsyncLoaded(snapshot, events)
+
+    async def stats(self) -> StoreStats:
+        """See `Store.stats`."""
+        return await self._ask(queries.stats)
+
+    async def verify(
+        self, *, on_progress: Callable[[int, int], None] | None = None
+    ) -> VerifyResult:
+        """See `Store.verify`; `on_progress` is called on another thread, cancelling ends it."""
+        self._handle.check_open()
+        ended = threading.Event()
+        try:  # not in the pool, where it would keep other calls waiting for minutes
+            return await self._loop.run(None, lambda: self._calls.verify(on_progress, ended.is_set))
+        finally:
+            ended.set()
 
     async def info(self) -> StoreInfo:
         """See `Store.info`."""

@@ -15,7 +15,7 @@ from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
-from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus, TrashedStore
+from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
 from pyesdb.node import backup, lifecycle, listing, tuning
 
 T = TypeVar("T")
@@ -143,6 +143,10 @@ class AsyncDatabase:
         """See `Database.backup_store`; `on_progress` is called on another thread."""
         node = self._core.node
         return await self._apart(lambda: backup.backup_store(node, store_id, path, on_progress))
+
+    async def store_stats(self, store_id: str) -> StoreStats:
+        """See `Database.store_stats`."""
+        return await self.store(store_id).stats()
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> AsyncIterator[RecordedEvent]:
         """See `Database.audit`; not awaited."""

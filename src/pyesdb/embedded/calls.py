@@ -9,10 +9,16 @@ from pyesdb.model import checks
 from pyesdb.model import commands as c
 from pyesdb.model.durations import to_datetime, to_us
 from pyesdb.model.encoding import decode_json
-from pyesdb.model.errors import DeadlineExceeded, RequestError, SnapshotNotFound
+from pyesdb.model.errors import (
+    Corrupt,
+    DeadlineExceeded,
+    RequestError,
+    SnapshotNotFound,
+    Unavailable,
+)
 from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.outcomes import Appended, Done, Outcome
-from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot, StoreInfo
+from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot, StoreInfo, VerifyResult
 from pyesdb.model.selectors import Selector, check_selector
 from pyesdb.model.versions import Token
 from pyesdb.node import listing
@@ -21,6 +27,7 @@ from pyesdb.store import queries, writes
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import AllRead, StreamRead
 from pyesdb.store.runtime import StoreRuntime
+from pyesdb.store.verify import OnProgress, unreadable, verify
 
 AsOf = int | datetime | None
 _PAGE = 1000
@@ -237,6 +244,32 @@ class Calls:
         """What the catalog says of this store."""
         self.handle.runtime()
         return listing.info(self.handle.node, self.handle.store_id)
+
+    def verify(
+        self, on_progress: OnProgress | None, cancelled: Callable[[], bool] = lambda: False
+    ) -> VerifyResult:
+        """Verify the file; what ends the database, the store or the call ends it between pages."""
+        if on_progress is not None and not callable(on_progress):  # pyright: ignore[reportUnnecessaryComparison]
+            raise RequestError("on_progress must be callable: it is called with (done, total)")
+        runtime = self.handle.runtime()
+        identity = {
+            "database": self.handle.node.database,
+            "store": runtime.store_id,
+            "incarnation": runtime.incarnation,
+        }
+
+        def told(done: int, total: int) -> None:
+            if runtime.ended is not None:
+                raise runtime.ended
+            if cancelled():
+                raise Unavailable("verify was cancelled: call it again")
+            if on_progress is not None:
+                on_progress(done, total)
+
+        try:
+            return runtime.ask(lambda reader: verify(reader, runtime.path, identity, told))
+        except Corrupt as error:
+            return unreadable(runtime.path, error, told)
 
 
 _EVERYTHING = Selector((c.Clause(),))

@@ -14,7 +14,7 @@ from pyesdb.model.durations import Duration
 from pyesdb.model.errors import DatabaseClosed, RequestError
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
-from pyesdb.model.results import BackupInfo, StoreInfo, StoreStatus, TrashedStore
+from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
 from pyesdb.node import backup, lifecycle, listing, tuning
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
@@ -241,6 +241,10 @@ class Database:
         Raises StoreNotFound, RequestError (the path exists), DiskFull, Corrupt (in the store).
         """
         return backup.backup_store(self._core.node, store_id, path, on_progress)
+
+    def store_stats(self, store_id: str) -> StoreStats:
+        """The figures of a store, in the same time whatever its size; raises StoreNotFound."""
+        return self.store(store_id).stats()
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> Iterator[RecordedEvent]:
         """Lifecycle events behind a position: who (metadata "actor"), when, what, from where."""

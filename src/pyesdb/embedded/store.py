@@ -16,7 +16,9 @@ from pyesdb.model.results import (
     ScavengeResult,
     Snapshot,
     StoreInfo,
+    StoreStats,
     StreamInfo,
+    VerifyResult,
 )
 from pyesdb.model.selectors import AppendCondition, Selector
 from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
@@ -290,6 +292,17 @@ class Store:
             snapshot,
             self.read(stream, from_version=behind, to_version=to_version, missing_ok=True),
         )
+
+    def stats(self) -> StoreStats:
+        """The figures of this store, in the same time whatever its size."""
+        return self._handle.ask(queries.stats)
+
+    def verify(self, *, on_progress: Callable[[int, int], None] | None = None) -> VerifyResult:
+        """Whether the file says what was written: pages, history, counters, indexes; online.
+
+        It only reads. Damage is in the result, never raised; progress is (done, total) steps.
+        """
+        return self._calls.verify(on_progress)
 
     def info(self) -> StoreInfo:
         """This store's status, settings, incarnation."""

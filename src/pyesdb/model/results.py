@@ -93,6 +93,37 @@ class BackupInfo(msgspec.Struct, frozen=True):
     sha256: str
 
 
+class StoreStats(msgspec.Struct, frozen=True):
+    """Figures of a store: events that are stored, hidden ones included, until a scavenge; streams
+    that ever existed; bytes of the events as encoded, what `max_bytes` counts; the last position.
+    """
+
+    events: int
+    streams: int
+    bytes: int
+    position: int
+    snapshots: int
+    subscriptions: int
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that `verify` found: in which file, stream, position or index; what; what to do."""
+
+    where: str
+    what: str
+    advice: str
+
+
+class VerifyResult(msgspec.Struct, frozen=True):
+    """What `verify` examined, and what it found; `ok` when that is nothing."""
+
+    ok: bool
+    events: int
+    streams: int
+    entries: int
+    problems: tuple[Problem, ...]
+
+
 class StoreStatus(StrEnum):
     """Where a store is in its life."""
 

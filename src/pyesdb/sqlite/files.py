@@ -42,7 +42,7 @@ _vfs_lock = threading.Lock()
 _vfs_loaded = False
 
 
-def _load_vfs() -> None:
+def load_vfs() -> None:
     """Register the checksum VFS, and leave the process's default as it was."""
     global _vfs_loaded
     with _vfs_lock:
@@ -96,7 +96,7 @@ def _keep_plans(connection: apsw.Connection) -> None:
 
 def open_writer(path: Path, *, durability: str) -> apsw.Connection:
     """The write connection of a lane; the file must exist. "fsync": a COMMIT is durable."""
-    _load_vfs()
+    load_vfs()
     with typed_errors(path):
         connection = apsw.Connection(
             str(path),
@@ -125,7 +125,7 @@ def open_writer(path: Path, *, durability: str) -> apsw.Connection:
 
 def open_reader(path: Path, *, read_only: bool = False) -> apsw.Connection:
     """A connection for reading; with `read_only` no file is created or changed, not even -shm."""
-    _load_vfs()
+    load_vfs()
     name = quote(str(path))
     live = Path(f"{path}-shm").exists()
     wal = Path(f"{path}-wal")
@@ -164,7 +164,7 @@ def check_format(connection: apsw.Connection, path: Path) -> None:
 
 def open_new(path: Path) -> apsw.Connection:
     """A connection to an empty file, for one who fills it; pages have room for checksums."""
-    _load_vfs()
+    load_vfs()
     connection = apsw.Connection(str(path), vfs=VFS)
     connection.execute("PRAGMA page_size=4096").fetchall()
     connection.reserve_bytes(reserve=CHECKSUM_BYTES)

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pyesdb.machine.state import ACTIVE, decode_state
+from pyesdb.machine.state import ACTIVE, State, decode_state
 from pyesdb.model.durations import to_datetime, to_us
 from pyesdb.model.encoding import decode_json
 from pyesdb.model.errors import StreamNotFound
 from pyesdb.model.limits import POSITION_MAX
 from pyesdb.model.outcomes import Appended, Outcome, Refused, decode_outcome
-from pyesdb.model.results import Snapshot, StreamInfo
+from pyesdb.model.results import Snapshot, StoreStats, StreamInfo
 from pyesdb.model.versions import StreamVersion, version_of
 from pyesdb.store.readers import Reader
 
@@ -122,10 +122,34 @@ def head(reader: Reader) -> int:
     return reader.all("head")[0][0]
 
 
+def state(reader: Reader) -> State:
+    """What the last entry left: its number, the head, counters."""
+    rows = reader.all("last_state") + reader.all("last_event_state")
+    states = [decode_state(row[0]) for row in rows if row[0]]
+    return max(states, key=lambda found: found.seq, default=State())
+
+
 def applied(reader: Reader) -> int:
     """The number of the last entry."""
-    rows = reader.all("last_state") + reader.all("last_event_state")
-    return max((decode_state(row[0]).seq for row in rows if row[0]), default=0)
+    return state(reader).seq
+
+
+def stats(reader: Reader) -> StoreStats:
+    """The figures of a store, from counters that the machine keeps: the same time for any size.
+
+    Snapshots and subscriptions are counted in indexes of their own, which do not grow with events.
+    """
+    with reader.moment():
+        found = state(reader)
+        snapshots_, subscriptions = reader.all("row_counts")[0]
+    return StoreStats(
+        events=found.events,
+        streams=found.streams,
+        bytes=found.bytes,
+        position=found.position,
+        snapshots=snapshots_,
+        subscriptions=subscriptions,
+    )
 
 
 def free_bytes(reader: Reader) -> int:

@@ -2,7 +2,8 @@
 
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,16 @@ class Reader:
             part = keys[start : start + ROWS]
             found += self.execute(rows(name, len(part)), part).fetchall()
         return found
+
+    @contextmanager
+    def moment(self) -> Generator[None]:
+        """Several questions to one moment of the file; keep it short: it holds the log's end."""
+        self.execute("BEGIN").fetchall()
+        try:
+            yield
+        finally:
+            if self.connection.in_transaction:
+                self.execute("ROLLBACK").fetchall()
 
 
 class Names:
