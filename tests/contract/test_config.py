@@ -107,6 +107,21 @@ def test_max_stores_counts_what_exists(open_db: Any, data_dir: Path) -> None:
         db.create_store("a")
 
 
+def test_max_stores_counts_what_is_recovered(open_db: Any, data_dir: Path) -> None:
+    db = open_db(data_dir, durability="os", config={"max_stores": 2})
+    db.create_store("a").append("s", one())
+    db.remove_store("a")
+    db.create_store("b")
+    for as_ in (None, "c"):
+        with pytest.raises(pyesdb.LimitExceeded):
+            db.recover_store("a", as_=as_)
+    assert [trashed.store_id for trashed in db.trash()] == ["a"]
+    db.remove_store("b")
+    assert db.recover_store("a", as_="c").version("s") == 0
+    with pytest.raises(pyesdb.LimitExceeded):
+        db.create_store("d")
+
+
 def test_max_stores_belongs_to_the_handle(open_db: Any, data_dir: Path) -> None:
     small = open_db(data_dir, durability="os", config={"max_stores": 1})
     free = open_db(data_dir, durability="os")

@@ -137,7 +137,7 @@ TABLE = (
         "how long a command id is known, at least 10min",
     ),
     Setting("indexed_payload", _paths, [], "paths of JSON data that select.payload finds by index"),
-    Setting("trash_keep", _trash_keep, 86_400.0, "seconds that a removed store can be recovered"),
+    Setting("trash_keep", _trash_keep, 86_400.0, "how long a removed store can be recovered"),
     Setting("description", _text, "", "for people"),
     Setting("tags", _labels, [], "for list_stores(tags=...)"),
 )
