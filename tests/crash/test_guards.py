@@ -167,12 +167,14 @@ def holders(path: Path) -> int:
 
 def test_an_interrupt_leaves_no_lock_file_locked(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
+    path.touch()
     lock = LockFile(path)
     for step in range(1, 60):
         owner = object()
         with suppress(KeyboardInterrupt):
             at_step(step, interrupt, lambda owner=owner: lock.try_acquire(owner))
         assert not lock._mutex.locked()
-        lock.release(owner)
+        assert not lock._opening.locked()
+        lock.let_go(owner)
         assert holders(path) == 0
     lock.close()

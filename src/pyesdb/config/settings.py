@@ -60,6 +60,10 @@ def _trash_keep(value: object) -> float:
     return 0.0 if type(value) in (int, float) and value == 0 else seconds(value, "trash_keep")
 
 
+def _idle_close_after(value: object) -> float:
+    return seconds(value, "idle_close_after")
+
+
 _MANY = 2**53
 
 
@@ -135,6 +139,12 @@ TABLE = (
         _dedup_window,
         limits.DEDUP_WINDOW_S,
         "how long a command id is known, at least 10min",
+    ),
+    Setting(
+        "idle_close_after",
+        _idle_close_after,
+        300.0,
+        "how long without a call until a store's files are closed; the next call opens them",
     ),
     Setting("indexed_payload", _paths, [], "paths of JSON data that select.payload finds by index"),
     Setting("trash_keep", _trash_keep, 86_400.0, "how long a removed store can be recovered"),

@@ -256,7 +256,7 @@ class AsyncStore:
     ) -> StreamInfo:
         """See `Store.set_stream_metadata`."""
         await self._submit(writes.stream_metadata(stream, max_age, max_count, custom))
-        self._handle.node.watch_age(self._handle.runtime())
+        self._handle.runtime().ages = True
         return await self.stream_info(stream)
 
     async def scavenge(

@@ -242,7 +242,7 @@ class Store:
         `max_age` in seconds or a timedelta, by `created`; `max_count` in events.
         """
         self._handle.submit(writes.stream_metadata(stream, max_age, max_count, custom))
-        self._handle.node.watch_age(self._handle.runtime())
+        self._handle.runtime().ages = True
         return self.stream_info(stream)
 
     def scavenge(self, *, on_progress: Callable[[int, int], None] | None = None) -> ScavengeResult:

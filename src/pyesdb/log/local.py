@@ -84,9 +84,15 @@ class LocalLog:
         self.propose([with_digest(Barrier, uuid7_bytes())])
         return self._file.applied
 
+    def rest(self) -> None:
+        """Close what is open, until the next `propose`."""
+        if self._lock is not None:
+            self._lock.rest()
+
     def close(self) -> None:
         """Nothing is proposed any more."""
         self.release()
+        self.rest()
 
 
 def _stamped(commands: list[Command], time: int) -> list[Command]:

@@ -26,6 +26,7 @@ class StoreSettings(TypedDict, total=False):
     dedup_window: float | timedelta
     indexed_payload: Sequence[str]
     trash_keep: float | timedelta
+    idle_close_after: float | timedelta
     description: str
     tags: Sequence[str]
 
@@ -61,6 +62,7 @@ class StoreConfig(msgspec.Struct, frozen=True):
     dedup_window: float
     indexed_payload: tuple[str, ...]
     trash_keep: float
+    idle_close_after: float
     description: str
     tags: tuple[str, ...]
     origins: dict[str, Origin] = {}

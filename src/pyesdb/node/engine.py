@@ -4,13 +4,12 @@ It owns the lock files, the runtimes
 of the open stores, the catalog and a small pool of threads (none runs before it is needed).
 """
 
-import _thread
 import ctypes
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from pyesdb.config import settings as table
 from pyesdb.model.config import StoreConfig
@@ -27,15 +26,21 @@ from pyesdb.model.errors import (
 )
 from pyesdb.model.names import SYSTEM
 from pyesdb.node import reconcile
-from pyesdb.node.ageing import Ageing
 from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
+from pyesdb.node.duties import Duties
 from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
-from pyesdb.sqlite import files
+from pyesdb.node.opened import OpenStores, default_most
+from pyesdb.node.system import make_system
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.clock import now_us
 from pyesdb.telemetry.log import logger
+
+IDLE_EVERY_S = 10.0
+AGE_EVERY_S = 30.0
+REFRESH_EVERY_S = 10.0
+TRASH_EVERY_S = 60.0
 
 
 class Node:
@@ -56,17 +61,18 @@ class Node:
         self.layout = Layout(base)
         self.read_only = read_only
         self.exclusive = exclusive
-        self.max_open_stores: int | None = None
         self.temporary = False
         self.users = 0
         self.ended: PyesdbError | None = None
         self._mutex = threading.RLock()
-        self._runtimes: dict[str, StoreRuntime] = {}
+        self._runtimes: WeakValueDictionary[str, StoreRuntime] = WeakValueDictionary()
+        """Those that somebody has a handle of, or that are open."""
+        self.opened = OpenStores(read_only=read_only)
+        self.duties = Duties()
         self._lock_files: dict[str, LockFile] = {}
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="pyesdb")
         # apart from the pool: what waits there for a commit must not keep its leader from a thread
         self.leaders = ThreadPoolExecutor(2, thread_name_prefix="pyesdb-lane")
-        self._ageing = Ageing()
         if not read_only:
             make_folders(self.layout)
         # record locks belong to the process: a second open and close of the file would drop them
@@ -82,6 +88,15 @@ class Node:
         except BaseException:
             self.shut(DatabaseClosed(), unlock=shared is None)
             raise
+
+    @property
+    def max_open_stores(self) -> int:
+        """How many stores may have files open; those that nobody uses close over it."""
+        return self.opened.most
+
+    @max_open_stores.setter
+    def max_open_stores(self, most: int | None) -> None:
+        self.opened.most = default_most() if most is None else most
 
     # -- what reconcile needs
 
@@ -103,8 +118,7 @@ class Node:
             found = self._lock_files.get(store_id)
             if found is None:
                 path = self.layout.lock(store_id)
-                with files.typed_errors(path):
-                    found = self._lock_files[store_id] = LockFile(path)
+                found = self._lock_files[store_id] = LockFile(path)
             return found
 
     def config_of(self, record: Record) -> StoreConfig:
@@ -138,6 +152,7 @@ class Node:
             runtime = self._runtimes.pop(store_id, None)
         if runtime is not None:
             runtime.close(StoreRemoved(f"store {store_id!r} was removed"))
+            self.opened.forget(runtime)
 
     def refresh(self) -> None:
         """Show the open stores what the catalog says now: settings, freeze, removal."""
@@ -149,9 +164,11 @@ class Node:
                 self.show(runtime, record)
 
     def open_stores(self) -> list[StoreRuntime]:
-        """The stores that are open in this process; not `$system`."""
-        with self._mutex:
-            return list(self._runtimes.values())
+        """The stores that have files open in this process; not `$system`.
+
+        Those that rest look at the catalog before they open their files again.
+        """
+        return self.opened.all()
 
     def show(self, runtime: StoreRuntime, record: Record) -> bool:
         """Bring an open store up to its record, and its file before this returns.
@@ -160,10 +177,8 @@ class Node:
         """
         config = self.config_of(record)
         control = self.control_of(record, config)
-        known = runtime.applier.control
-        if known is not None and known.revision >= control.revision:
+        if not runtime.configure(config, control):
             return False
-        runtime.configure(config, control)
         if not self.read_only:
             runtime.barrier()
         return True
@@ -195,29 +210,9 @@ class Node:
         if not path.exists():
             if self.read_only:
                 raise StoreFailed(f"{path} is missing: open once without read_only, or restore it")
-            self._make_system(path)
+            make_system(self, path)
         config = table.effective(self.base, SYSTEM, {}, {}, {})
         return self._runtime(SYSTEM, 0, config, None)
-
-    def _make_system(self, path: Path) -> None:
-        lock = self.lock_file(SYSTEM)
-        owner = object()
-        deadline = time.monotonic() + 15.0
-        try:
-            while not lock.try_acquire(owner):
-                if time.monotonic() >= deadline:
-                    raise self.late(lock)
-                time.sleep(0.002)
-            if path.exists():
-                return
-            if any(not name.startswith(".") for name in os.listdir(self.layout.stores)):
-                raise StoreFailed(
-                    f"{path} is missing, and there are stores: restore it from a backup"
-                )
-            reconcile.make_file(self.layout, SYSTEM, 0, self.database, Control(1, {}, frozen=False))
-        finally:
-            # one C call, so no signal can come between; and on a thread that signals leave alone
-            _thread.start_new_thread(lock.release, (owner,))
 
     def _runtime(
         self, store_id: str, incarnation: int, config: StoreConfig, control: Control | None
@@ -234,7 +229,27 @@ class Node:
             read_only=self.read_only,
             pool=self.leaders,
             on_moved=self._moved,
+            on_open=self._opening,
         )
+
+    def _opening(self, runtime: StoreRuntime) -> None:
+        """A store opens a file, on the thread that needs it; `$system` stays open for ever."""
+        if runtime.store_id == SYSTEM:
+            return
+        if self.opened.add(runtime):
+            record = self.catalog.get(runtime.store_id)
+            if record is not None and record.incarnation == runtime.incarnation:
+                config = self.config_of(record)
+                runtime.configure(config, self.control_of(record, config))
+            self.start_duties()
+
+    def start_duties(self) -> None:
+        """From now on this node does by itself what must be done now and then."""
+        self.duties.add("idle", self.opened.close_idle, IDLE_EVERY_S)
+        self.duties.add("refresh", self.refresh, REFRESH_EVERY_S)
+        if not self.read_only:
+            self.duties.add("age", self.opened.expire, AGE_EVERY_S)
+            self.duties.add("trash", self.expire_trash, TRASH_EVERY_S)
 
     def runtime(self, store_id: str) -> StoreRuntime:
         """The running store of an id; raises StoreNotFound, StoreFailed."""
@@ -263,18 +278,12 @@ class Node:
                 control = self.control_of(record, config)
                 found = self._runtime(store_id, record.incarnation, config, control)
                 self._runtimes[store_id] = found
-                if not self.read_only:
-                    self.pool.submit(self._ageing.look, found)
             return found
 
     def failure(self, record: Record) -> str:
         """What this process found wrong with a store's file, "" for nothing."""
         found = self._runtimes.get(record.store_id)
         return found.failure if found and found.incarnation == record.incarnation else ""
-
-    def watch_age(self, runtime: StoreRuntime) -> None:
-        """The store may have streams with a max_age now."""
-        self._ageing.watch(runtime)
 
     def _wait_until_ready(self, record: Record) -> Record | None:
         """A store that is being created: finish it, or say that it is not there yet."""
@@ -289,7 +298,11 @@ class Node:
 
     def led_here(self) -> bool:
         """Whether this very thread is inside a commit of one of the stores."""
-        return any(r.outbox.led_here() for r in [*self._runtimes.values(), self.system])
+        return any(r.outbox.led_here() for r in [*self._known(), self.system])
+
+    def _known(self) -> list[StoreRuntime]:
+        with self._mutex:
+            return list(self._runtimes.values())
 
     def _moved(self, runtime: StoreRuntime) -> PyesdbError:
         """The error of a runtime whose file is not where it was: the catalog decides."""
@@ -305,6 +318,7 @@ class Node:
         with self._mutex:
             if self._runtimes.get(runtime.store_id) is runtime:
                 del self._runtimes[runtime.store_id]
+        self.opened.forget(runtime)
         runtime.ended = error
         threading.Thread(target=runtime.dispose, args=(error,), daemon=True).start()
         return error
@@ -325,10 +339,8 @@ class Node:
     def shut(self, error: PyesdbError, *, unlock: bool) -> None:
         """Close everything; `unlock`: nobody else in this process has the database's lock."""
         self.ended = error
-        self._ageing.stop()
-        with self._mutex:
-            runtimes = list(self._runtimes.values())
-            self._runtimes.clear()
+        self.duties.stop()
+        runtimes = self._known()
         system = getattr(self, "system", None)
         for runtime in [*runtimes, *([system] if system else [])]:
             runtime.close(error)

@@ -164,6 +164,7 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
             continue
         reconcile.hook("noted StoreRemoved")
         reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+        node.start_duties()
         return True
 
 

@@ -128,10 +128,10 @@ def _locked(
                 raise node.late(lock)
             time.sleep(_PATIENCE_S)
         done = action()
-        lock.release(owner)
+        lock.let_go(owner)
     except BaseException:
         # one C call, so no signal can come between; and on a thread that signals leave alone
-        _thread.start_new_thread(lock.release, (owner,))
+        _thread.start_new_thread(lock.let_go, (owner,))
         raise
     return done
 

@@ -15,30 +15,45 @@ import threading
 import time
 from pathlib import Path
 
+from pyesdb.sqlite import files
+
 _GATE, _LOCK = 0, 1
 _LOOK_S = 0.05
 """How long a thread sleeps that waits for another thread of its own process."""
 
 
 class LockFile:
-    """One lock file, opened for as long as the database is."""
+    """One lock file: opened when first needed, closed when its store rests.
+
+    Calls raise the library's errors when it cannot be opened.
+    """
 
     def __init__(self, path: Path, *, writable: bool = True) -> None:
-        flags = os.O_RDWR | os.O_CREAT if writable else os.O_RDONLY
         self.path = path
         self.writable = writable
-        self._fd = os.open(path, flags | os.O_CLOEXEC, 0o600)
+        self._fd = -1
+        self._closed = False
         self._owner: object = None
         # `with` on the lock itself: a signal can leave a Condition's own `with` half-way
         self._mutex = threading.Lock()
         self._free = threading.Condition(self._mutex)
+        self._opening = threading.Lock()
+
+    def _open(self) -> int:
+        with self._opening:
+            if self._closed:
+                raise OSError(errno.EBADF, "the lock file was closed")
+            if self._fd < 0:
+                flags = os.O_RDWR | os.O_CREAT if self.writable else os.O_RDONLY
+                with files.typed_errors(self.path):
+                    self._fd = os.open(self.path, flags | os.O_CLOEXEC, 0o600)
+            return self._fd
 
     def _lock(self, byte: int, kind: int) -> bool:
         while True:
-            if self._fd < 0:
-                raise OSError(errno.EBADF, "the lock file was closed")
+            descriptor = self._fd
             try:
-                fcntl.lockf(self._fd, kind, 1, byte)
+                fcntl.lockf(self._open() if descriptor < 0 else descriptor, kind, 1, byte)
             except OSError as error:
                 if error.errno in (errno.EACCES, errno.EAGAIN):
                     return False
@@ -94,6 +109,20 @@ class LockFile:
                 fcntl.lockf(self._fd, fcntl.LOCK_UN, 2, _GATE)
             self._disown()
 
+    def rest(self) -> None:
+        """Close the descriptor unless somebody here has the lock or asks for it.
+
+        Whoever has it, or waits for another process, is the owner: closing takes no lock away.
+        """
+        with self._mutex:
+            if self._owner is None:
+                self._shut()
+
+    def let_go(self, owner: object) -> None:
+        """`release`, then `rest`."""
+        self.release(owner)
+        self.rest()
+
     def _disown(self) -> None:
         with self._mutex:
             self._owner = None
@@ -110,26 +139,30 @@ class LockFile:
         values = (fcntl.F_WRLCK, os.SEEK_SET, _LOCK, 1, 0)
         if not linux:
             values = (_LOCK, 1, 0, fcntl.F_WRLCK, os.SEEK_SET)
-        answer = struct.unpack(
-            layout, fcntl.fcntl(self._fd, fcntl.F_GETLK, struct.pack(layout, *values))
-        )
+        with self._mutex:  # not closed meanwhile
+            found = fcntl.fcntl(self._open(), fcntl.F_GETLK, struct.pack(layout, *values))
+        answer = struct.unpack(layout, found)
         kind, pid = (answer[0], answer[4]) if linux else (answer[3], answer[2])
         return None if kind == fcntl.F_UNLCK else pid
 
     def read(self) -> bytes:
         """The content of the file: who holds it, for people."""
-        return os.pread(self._fd, 4096, 0)
+        return os.pread(self._open(), 4096, 0)
 
     def write(self, content: bytes) -> None:
         """Replace the content of the file."""
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, content, 0)
+        os.ftruncate(self._open(), 0)
+        os.pwrite(self._open(), content, 0)
 
     def close(self) -> None:
-        """Give everything back."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Give everything back, for ever."""
+        self._closed = True
+        self._shut()
+
+    def _shut(self) -> None:
+        descriptor, self._fd = self._fd, -1  # first: its number may be another file's at once
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def command_of(pid: int) -> str:

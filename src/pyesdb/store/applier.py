@@ -48,9 +48,15 @@ class Applier:
     """One store's write connection and the machine on it. Used by one leader at a time."""
 
     def __init__(
-        self, path: Path, durability: str, settle: Settle, incarnation: int | None = None
+        self,
+        path: Path,
+        durability: str,
+        settle: Settle,
+        incarnation: int | None = None,
+        on_open: Callable[[], None] = lambda: None,
     ) -> None:
         self._path = path
+        self._on_open = on_open
         self._incarnation = incarnation
         self.durability = durability
         """Changed: holds from the next entry on."""
@@ -64,6 +70,11 @@ class Applier:
         self._data_version = -1
         self.newest = 0
         """The number of the last entry committed here; stays when the file is closed."""
+
+    @property
+    def open(self) -> bool:
+        """Whether the file is open."""
+        return self._connection is not None
 
     @property
     def applied(self) -> int:
@@ -116,8 +127,10 @@ class Applier:
 
     def _open(self) -> files.Connection:
         inode = self._found_inode()
+        self._on_open()
         self._opened_with = self.durability
         self._connection = files.open_writer(self._path, durability=self._opened_with)
+        self._on_open()  # it may have been found at rest meanwhile
         self._inode = inode
         if self._found_inode() != inode:
             self.close()

@@ -51,6 +51,13 @@ class _Handing:
         self.owner = owner
 
 
+class _Interlude:
+    """The leader of `alone`: a thread that has something to do while nothing is committed."""
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+
+
 _GROUPS = 8
 _LATE_S = 5.0
 
@@ -185,18 +192,39 @@ class Outbox:
         while True:
             try:
                 self.withdraw(slot)
-                leader = self._leader
-                if leader is slot:
+                if self._leader is slot:
                     _start_thread(self._rescue, slot)
-                elif isinstance(leader, _Handing) and leader.owner is slot:
-                    _start_thread(self._claim, leader)
-                elif isinstance(leader, SyncSlot):
-                    leader.wake()  # the lead was given, and perhaps not announced
+                else:
+                    self._announce(slot)
                 return
             except Exception:
                 raise
             except BaseException as error:  # noqa: BLE001  (another signal: finish first)
                 logger.debug("interrupted again while handing on the lead: %r", error)
+
+    def _announce(self, former: object) -> None:
+        """The lead left `former`, perhaps only half."""
+        leader = self._leader
+        if isinstance(leader, _Handing) and leader.owner is former:
+            _start_thread(self._claim, leader)
+        elif isinstance(leader, SyncSlot):
+            leader.wake()
+
+    def alone(self, action: Callable[[], None]) -> bool:
+        """Run `action` if nobody leads or waits; who comes meanwhile waits for its end."""
+        own = _Interlude()
+        handing = _Handing(own)  # an interrupt, and it is claimed
+        try:
+            with self._mutex:
+                if self._leader is not None or self._queue or self._closed is not None:
+                    return False
+                self._leader = handing
+            action()
+            self._hand_on(own)
+        except BaseException:
+            self._announce(own)
+            raise
+        return True
 
     # -- leading
 
@@ -304,7 +332,7 @@ class Outbox:
             self._leader = _WAITER
         try:
             self._log.hold()
-        except OSError as error:
+        except (OSError, PyesdbError) as error:
             if self._closed is None:
                 logger.error("waiting for a store's lock file: %s", error)
         with self._mutex:
@@ -348,7 +376,9 @@ class Outbox:
     def led_here(self) -> bool:
         """Whether this very thread is inside a commit (then a signal handler is asking)."""
         leader = self._leader
-        return isinstance(leader, SyncSlot) and leader.thread == threading.get_ident()
+        if isinstance(leader, _Handing):
+            leader = leader.owner if isinstance(leader.owner, _Interlude) else None
+        return isinstance(leader, (SyncSlot, _Interlude)) and leader.thread == threading.get_ident()
 
     def abandon(self) -> list[Any]:
         """After fork: nothing here may run any more."""

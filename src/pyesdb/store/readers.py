@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 from pyesdb.model.errors import PyesdbError
 from pyesdb.sqlite import files
@@ -64,13 +65,17 @@ class Names:
 
 
 class Readers:
-    """The read connections of a store. `on_moved` gives the error when the file is another one."""
+    """The read connections of a store. `on_moved` gives the error when the file is another one.
+
+    `on_open` is called before and after one is opened.
+    """
 
     def __init__(
         self,
         path: Path,
         incarnation: int,
         on_moved: Callable[[], PyesdbError],
+        on_open: Callable[[], None],
         *,
         read_only: bool,
         shared: bool,
@@ -78,13 +83,15 @@ class Readers:
         self._path = path
         self._incarnation = incarnation
         self._on_moved = on_moved
+        self._on_open = on_open
         self._read_only = read_only
         self._shared = shared
         self._idle: list[Reader] = []
+        self._all: WeakSet[Reader] = WeakSet()
+        """Those that are open; one that an interrupt lost goes by itself."""
         self._inode: tuple[int, int] | None = None
         self._mutex = threading.Lock()
         self._closed: PyesdbError | None = None
-        self.names = Names()
 
     def read(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a connection that nobody else uses meanwhile.
@@ -106,13 +113,13 @@ class Readers:
         try:
             found = question(reader)
         except files.FAILURES as error:
-            reader.connection.close()
+            self._close(reader)
             raise files.translate(error, self._path) from error
         except PyesdbError:
             self._give_back(reader)
             raise
         except BaseException:
-            reader.connection.close()
+            self._close(reader)
             raise
         self._give_back(reader)
         return found
@@ -121,7 +128,12 @@ class Readers:
         if len(self._idle) < KEPT and self._closed is None:
             self._idle.append(reader)
         else:
-            reader.connection.close()
+            self._close(reader)
+
+    def _close(self, reader: Reader) -> None:
+        with self._mutex:
+            self._all.discard(reader)
+        reader.connection.close()
 
     def _stat(self) -> tuple[int, int]:
         try:
@@ -142,11 +154,15 @@ class Readers:
 
     def _open(self) -> Reader:
         before = self._stat()
+        self._on_open()
         reader = Reader(self._path, read_only=self._read_only)
+        with self._mutex:
+            self._all.add(reader)
+        self._on_open()  # it may have been found at rest meanwhile
         with files.typed_errors(self._path):
             found = files.identity_of(reader.connection).get("incarnation")
         if found != self._incarnation or self._stat() != before:
-            reader.connection.close()
+            self._close(reader)
             raise MovedError
         self._inode = before
         return reader
@@ -154,10 +170,27 @@ class Readers:
     def close(self, error: PyesdbError) -> None:
         """Refuse new reads and close what is idle; reads under way end by themselves."""
         self._closed = error
-        with self._mutex:
-            idle, self._idle = self._idle, []
-        for reader in idle:
-            reader.connection.close()
+        self._close_idle()
+
+    @property
+    def open(self) -> int:
+        """How many connections there are, borrowed ones too."""
+        return len(self._all)
+
+    def rest(self) -> bool:
+        """Close all, unless one is borrowed; the next read opens one."""
+        if self.open > len(self._idle):
+            return False
+        self._close_idle()
+        return True
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            try:
+                reader = self._idle.pop()
+            except IndexError:  # borrowed at this moment
+                return
+            self._close(reader)
 
     def abandon(self) -> list[object]:
         """After fork: give up the connections without touching the file."""

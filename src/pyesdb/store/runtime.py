@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -28,7 +29,7 @@ from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
 from pyesdb.store.group import outcome_unknown
 from pyesdb.store.outbox import Outbox, answer
-from pyesdb.store.readers import Reader, Readers
+from pyesdb.store.readers import Names, Reader, Readers
 from pyesdb.store.slots import DONE, AsyncSlot
 from pyesdb.telemetry.clock import now_us
 
@@ -53,6 +54,7 @@ class StoreRuntime:
         read_only: bool,
         pool: Executor,
         on_moved: Callable[["StoreRuntime"], PyesdbError],
+        on_open: Callable[["StoreRuntime"], None],
     ) -> None:
         self.store_id = store_id
         self.incarnation = incarnation
@@ -61,23 +63,44 @@ class StoreRuntime:
         self.origin = Origin(store_id, incarnation)
         self.ended: PyesdbError | None = None
         self.failure = ""
+        self.used = time.monotonic()
+        """When it was used last (monotonic seconds); duties do not count."""
+        self.ages: bool | None = None
+        """Whether it has streams with a max_age; None: nobody has looked."""
+        self._expired = 0.0
         self._pool = pool
         self._mutex = threading.Lock()
-        self.applier = Applier(path, config.durability, self._settle, incarnation)
-        self.applier.control = control
-        log = LocalLog(self.applier, lock, now_us)
-        log.start(self.applier.deliver)
-        self.outbox = Outbox(self.applier, log, self._run, lambda: on_moved(self))
-        self.readers = Readers(
-            path, incarnation, lambda: on_moved(self), read_only=read_only, shared=shared
+        self._configuring = threading.Lock()
+        self.applier = Applier(
+            path, config.durability, self._settle, incarnation, lambda: on_open(self)
         )
-        self.names = self.readers.names
-
-    def configure(self, config: StoreConfig, control: Control) -> None:
-        """What the catalog says now; the file learns of it with the next command."""
-        self.config = config
-        self.applier.durability = config.durability
         self.applier.control = control
+        self._log = LocalLog(self.applier, lock, now_us)
+        self._log.start(self.applier.deliver)
+        self.outbox = Outbox(self.applier, self._log, self._run, lambda: on_moved(self))
+        self.readers = Readers(
+            path,
+            incarnation,
+            lambda: on_moved(self),
+            lambda: on_open(self),
+            read_only=read_only,
+            shared=shared,
+        )
+        self.names = Names()
+
+    def configure(self, config: StoreConfig, control: Control) -> bool:
+        """What the catalog says now; the file learns of it with the next command.
+
+        False: this or something newer was known.
+        """
+        with self._configuring:
+            known = self.applier.control
+            if known is not None and known.revision >= control.revision:
+                return False
+            self.config = config
+            self.applier.durability = config.durability
+            self.applier.control = control
+            return True
 
     def barrier(self) -> None:
         """An empty command: what the catalog wants of this store stands in its log behind it."""
@@ -96,6 +119,10 @@ class StoreRuntime:
 
     def submit(self, command: Command, timeout_s: float) -> Outcome:
         """The outcome of a command; a refusal is raised, here and nowhere else."""
+        self.used = time.monotonic()
+        return self._submit(command, timeout_s)
+
+    def _submit(self, command: Command, timeout_s: float) -> Outcome:
         try:
             return _accepted(self.outbox.submit(command, timeout_s))
         except (Corrupt, NewerFormat) as error:
@@ -105,6 +132,7 @@ class StoreRuntime:
     async def submit_async(self, command: Command, timeout_s: float) -> Outcome:
         """The same without blocking the event loop; cancelling withdraws what is only queued."""
         loop = asyncio.get_running_loop()
+        self.used = time.monotonic()
         end = loop.time() + timeout_s
         while self.outbox.full():
             if loop.time() >= end:
@@ -139,6 +167,10 @@ class StoreRuntime:
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a read connection; a damaged file fails this store only."""
+        self.used = time.monotonic()
+        return self._ask(question)
+
+    def _ask(self, question: Callable[[Reader], T]) -> T:
         try:
             return self.readers.read(question)
         except (Corrupt, NewerFormat, StoreFailed) as error:
@@ -162,8 +194,18 @@ class StoreRuntime:
         after: int | None = 0
         while after is not None:
             command = with_digest(Expire, uuid7_bytes(), now_us(), after, 1000)
-            outcome = self.submit(command, timeout_s)
+            outcome = self._submit(command, timeout_s)
             after = outcome.value if isinstance(outcome, Done) else None
+
+    def expire_if_used(self) -> None:
+        """`expire`, if the store or one of its streams has a max_age."""
+        if self.ended is not None:
+            return
+        self._expired = time.monotonic()
+        if self.ages is None:
+            self.ages = self.config.max_age is not None or self._ask(queries.has_retention)
+        if self.ages:
+            self.expire(self.config.timeout)
 
     def scavenge(
         self, timeout_s: float, on_progress: Callable[[int, int], None] | None
@@ -185,6 +227,29 @@ class StoreRuntime:
             if on_progress:
                 on_progress(events, max(total, events))
         return ScavengeResult(events, max(0, self.ask(queries.free_bytes) - free))
+
+    @property
+    def owes_expiry(self) -> bool:
+        """Whether it was used, and perhaps has a max_age, since it was looked at."""
+        return self.ages is not False and self.used > self._expired and self.ended is None
+
+    # -- at rest
+
+    @property
+    def open(self) -> bool:
+        """Whether it has files open."""
+        return self.applier.open or self.readers.open > 0
+
+    def rest(self) -> bool:
+        """Close the files if nobody uses them; the next call opens them. Whether none is open."""
+        self.outbox.alone(self._close_files)
+        return not self.open
+
+    def _close_files(self) -> None:
+        if self.readers.rest():
+            self.applier.close()
+            self._log.rest()
+            self.names = Names()
 
     # -- the end
 
