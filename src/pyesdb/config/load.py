@@ -7,7 +7,6 @@ What must never happen here: a key or a value that is passed over in silence, a 
 """
 
 import os
-import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from os import PathLike
@@ -100,13 +99,17 @@ def _from_file(path: str | PathLike[str]) -> Loaded:
         raise InvalidConfig(
             f"config must be a mapping or the path of a TOML file, not {type(path).__name__}"
         )
+    import tomllib  # only who has a file pays for its parser
+
     try:
         with open(place, "rb") as file:
             values = tomllib.load(file)
     except tomllib.TOMLDecodeError as error:
         raise InvalidConfig(f"{place} is not TOML: {error}") from None
-    except (UnicodeDecodeError, RecursionError):
+    except UnicodeDecodeError:
         raise InvalidConfig(f"{place} is not TOML: it must be UTF-8 text") from None
+    except RecursionError:
+        raise InvalidConfig(f"{place} is not TOML: it is nested too deeply") from None
     except OSError as error:
         raise InvalidConfig(
             f"{place} cannot be read: {error.strerror}; `pyesdb config example` prints such a file"
