@@ -134,6 +134,18 @@ def test_max_stores_belongs_to_the_handle(open_db: Any, data_dir: Path) -> None:
     assert caught.value.value == 4
 
 
+def test_max_open_stores_belongs_to_the_directory_in_this_process(data_dir: Path) -> None:
+    def most(db: pyesdb.Database) -> int:
+        return db._core.node.max_open_stores
+
+    with pyesdb.open(data_dir, durability="os") as db:
+        assert 1 <= most(db) <= 512
+        with pyesdb.open(data_dir, config={"max_open_stores": 7}):
+            assert most(db) == 7
+            with pyesdb.open(data_dir, config={"max_open_stores": 9}), pyesdb.open(data_dir):
+                assert most(db) == 9
+
+
 def test_a_directory_that_is_full_opens(open_db: Any, data_dir: Path) -> None:
     open_db(data_dir, durability="os").create_store("a")
     db = open_db(data_dir, durability="os", config={"max_stores": 1})
