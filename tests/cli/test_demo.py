@@ -89,6 +89,12 @@ def test_a_second_run_loads_only_what_is_missing(ran: Ran) -> None:
     assert ran.second[2]["airlines"] == ran.first[2]["airlines"]
 
 
+def test_every_store_verifies(ran: Ran) -> None:
+    with pyesdb.open(ran.data, create=False) as db:
+        found = {name: db.store(name).verify().problems for name in ran.listed}
+    assert found == dict.fromkeys(ran.listed, ())
+
+
 def test_what_it_leaves_in_the_directory(ran: Ran) -> None:
     assert len(ran.listed) == 15 + 2
     assert "airline-us" not in ran.listed

@@ -14,8 +14,10 @@ import pytest
 import pyesdb
 from pyesdb import NewEvent
 from pyesdb.sqlite import files
+from pyesdb.store.verify import verify_file
 from pyesdb.telemetry.clock import set_source
 from tests.golden.look import HERE, continued, look
+from tests.verify.tools import told
 
 FORMATS = [int(path.stem.removeprefix("format-")) for path in sorted(HERE.glob("format-*.json"))]
 
@@ -43,6 +45,18 @@ def test_everything_is_as_it_was_seen(golden: tuple[Path, dict[str, Any]]) -> No
     for key, wanted in seen.items():
         assert found[key] == wanted, key
     assert look(base) == look(base)
+
+
+def test_every_file_of_it_verifies(golden: tuple[Path, dict[str, Any]]) -> None:
+    base, seen = golden
+    paths = sorted(base.rglob("store.db"))
+    assert len(paths) > len(seen["stores"])
+    for path in paths:
+        found = verify_file(path, {"store": path.parent.name.split(".")[0]})
+        assert told(found) == []
+    with pyesdb.open(base) as db:
+        for name in seen["stores"]:
+            assert db.store(name).verify().ok
 
 
 def test_it_can_be_read_without_writing(golden: tuple[Path, dict[str, Any]]) -> None:

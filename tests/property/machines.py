@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 import pyesdb
+from pyesdb.store.verify import verify_file
 from tests.property import drawing
 from tests.property.model import Model
 from tests.property.operations import Op, Performer
+from tests.verify.tools import told
 
 MINUTES = float(os.environ.get("PYESDB_STRESS_MINUTES", "1"))
 
@@ -98,6 +100,8 @@ class Operations(RuleBasedStateMachine):
                 self.compare_everything(process)
             for performer in self.performers.values():
                 performer.close()
+            for path in self.directory.glob("stores/*/store.db"):
+                assert told(verify_file(path)) == []
         shutil.rmtree(self.directory.parent, ignore_errors=True)
 
     def do(self, op: Op, process: str = "") -> None:

@@ -100,7 +100,10 @@ def test_what_is_no_store_at_all_is_told(path: Path, content: bytes) -> None:
 LAST = "(SELECT max(position) FROM event)"
 DAMAGE: dict[str, tuple[str, ...]] = {
     # what is changed -> the statements, and what must be said of it
-    "data": ("UPDATE event SET data = x'7b7d20' WHERE position = 9", "position 6-10 | .*digest"),
+    "data": (
+        "UPDATE event SET data = x'7b7d20' WHERE position = 9",
+        "stream 's1', version 0-4, position 6-10 | .*digest",
+    ),
     "metadata": ("UPDATE event SET metadata = x'7b7d' WHERE position = 9", "6-10 | .*digest"),
     "id": ("UPDATE event SET id = zeroblob(16) WHERE position = 9", "6-10 | .*digest"),
     "time": ("UPDATE event SET time = 5 WHERE position = 9", "6-10 | .*digest"),

@@ -171,32 +171,33 @@ class History:
 
     def _append(self, group: list[Row], pruned: Row | None, *, partial: bool) -> int:
         """Check one append; the answer is how many events it lost at its front to a scavenge."""
-        head, last = group[0], group[-1]
-        where = f"stream {head[STREAM]}, version {head[VERSION]}-{last[VERSION]}, position "
-        where += f"{head[POSITION]}-{last[POSITION]}"
-        digest, whole = last[DIGEST], len(group)
+        digest, whole = group[-1][DIGEST], len(group)
         wanted = digest
         if pruned is not None:
             first, end, recorded, wanted = pruned
             whole = end - first + 1
             if recorded != digest:
-                self.found.add(
-                    "pruned", where, "the digest differs from the one kept by a scavenge", RESTORE
-                )
+                what = "the digest differs from the one kept by a scavenge"
+                self.found.add("pruned", self._place(group), what, RESTORE)
         records = self._records(group)
         self.tally.bytes += sum(map(encoded_bytes, records)) + array_bytes(whole)
         if partial:
             return 0
         if digest is None:
-            self.found.add("no digest", where, "the end of this append is missing", RESTORE)
+            what = "the end of this append is missing"
+            self.found.add("no digest", self._place(group), what, RESTORE)
         elif not _one_append(group) or wanted != _digest_of(group, records):
-            self.found.add(
-                "digest",
-                where,
-                "the events are not what was appended: their digest differs",
-                RESTORE,
-            )
+            what = "the events are not what was appended: their digest differs"
+            self.found.add("digest", self._place(group), what, RESTORE)
         return whole - len(group)
+
+    def _place(self, group: list[Row]) -> str:
+        first, last = group[0], group[-1]
+        return (
+            f"stream {self.reader.stream_name(first[STREAM])}, "
+            f"version {first[VERSION]}-{last[VERSION]}, "
+            f"position {first[POSITION]}-{last[POSITION]}"
+        )
 
     def _records(self, group: list[Row]) -> list[Record]:
         records: list[Record] = []

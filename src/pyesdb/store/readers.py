@@ -37,6 +37,13 @@ class Reader:
             found += self.execute(rows(name, len(part)), part).fetchall()
         return found
 
+    def stream_name(self, id_: int) -> str:
+        """A stream's name for a message, or its number when the name cannot be read."""
+        try:
+            return repr(self.find("stream_names", [id_])[0][1])
+        except (*files.FAILURES, IndexError):
+            return str(id_)
+
     @contextmanager
     def moment(self) -> Generator[None]:
         """Several questions to one moment of the file; keep it short: it holds the log's end."""

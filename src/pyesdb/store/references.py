@@ -105,7 +105,8 @@ class References:
 
     def _by_stream(self, row: Row) -> None:
         if row[3] is None:
-            place = f"index event_by_stream, stream {row[0]}, version {row[1]}, position {row[2]}"
+            name = self.reader.stream_name(row[0])
+            place = f"index event_by_stream, stream {name}, version {row[1]}, position {row[2]}"
             self.found.add("index event_by_stream", place, "no such event is there", COPY)
 
     def _by_type(self, row: Row) -> None:
