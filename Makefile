@@ -60,7 +60,7 @@ demo: $(VENV)/.demo ## the whole year of New York flights, end to end
 test: $(VENV)/.test ## every test but the long ones, at most 4 minutes on 2 cores
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
-stress: $(VENV)/.test ## the long runs; MINUTES=10
+stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10
 	PYESDB_STRESS_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m stress --timeout 0 -s
 
 bench: .venv-bench/.made ## side by side with the peers of requirements/bench.in

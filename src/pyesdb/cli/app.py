@@ -15,6 +15,7 @@ from pyesdb.cli.demo.command import demo
 from pyesdb.cli.read import read, streams
 from pyesdb.cli.settings import common_options
 from pyesdb.cli.store import store
+from pyesdb.cli.transfer import export, import_
 
 
 class Door(click.Group):
@@ -75,5 +76,5 @@ def main() -> None:
     """
 
 
-for _command in (demo, store, append, read, streams, config):
+for _command in (demo, store, append, read, streams, config, export, import_):
     main.add_command(_command)

@@ -11,6 +11,7 @@ import click
 
 import pyesdb
 from pyesdb.cli import exits
+from pyesdb.transfer import InvalidExport, SourceConflict, TruncatedExport
 
 NEXT: dict[type[pyesdb.PyesdbError], str] = {
     pyesdb.NoTarget: "give --data DIRECTORY, or set PYESDB_DATA_DIR",
@@ -20,6 +21,9 @@ NEXT: dict[type[pyesdb.PyesdbError], str] = {
     pyesdb.StreamNotFound: "`pyesdb streams` shows the streams",
     pyesdb.StoreAlreadyExists: "use it as it is, or give --exist-ok",
     pyesdb.WrongExpectedVersion: "the last version: `pyesdb read STREAM --backwards --limit 1`",
+    SourceConflict: "give this import another --source NAME",
+    TruncatedExport: "export it again, or take it as it is with --allow-partial",
+    InvalidExport: "mend that line or export again, then repeat the import",
     pyesdb.OutcomeUnknown: "read the stream before you repeat the call",
 }
 """What to type next, where the command line has more to say than the error itself."""
