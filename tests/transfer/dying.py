@@ -1,7 +1,8 @@
 """Imports a file, and dies in it by SIGKILL; each time in a fresh fork of this process.
 
 dying.py DIRECTORY FILE: reads lines "BATCH PLACE" and dies at that batch, "before" or "behind" its
-append, or "any"where, after as many milliseconds; or goes on to the end (0). Prints "died", or what the import answered.
+append, or "any"where, after as many milliseconds; or goes on to the end (0). Prints "died", or what
+the import answered.
 """
 
 import os

@@ -112,6 +112,7 @@ FIRST: dict[str, bytes] = {
     "csv": b"stream,type\n",
     "other JSON": b'{"hello": 1}\n',
     "array": b"[]\n",
+    "empty type": b'{"stream":"s","type":""}\n',
     "NUL": b"\x00" * 100,
     "UTF-16": '{"stream":"s"}'.encode("utf-16"),
     "broken header": b'{"pyesdb_export":1}\n',

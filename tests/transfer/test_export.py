@@ -111,8 +111,9 @@ def test_events_appended_meanwhile_are_for_the_next_export(two: Two, tmp_path: P
     assert seen == [(1000, 3000), (2000, 3000), (3000, 3000), (3000, 3000)]
 
 
-def test_pipes(two: Two) -> None:
-    """What stdin and stdout are: no size, no way back."""
+@pytest.mark.parametrize("named", [False, True])
+def test_pipes(two: Two, named: bool) -> None:
+    """What stdin and stdout are, or <(command): no size, no way back."""
     a, b = two
     fill(a)
     read, write = os.pipe()
@@ -120,6 +121,7 @@ def test_pipes(two: Two) -> None:
         export_events(a, out)
     seen: list[tuple[int, int]] = []
     with os.fdopen(read, "rb") as incoming:
-        import_events(b, incoming, on_progress=lambda *at: seen.append(at))
+        source = f"/dev/fd/{read}" if named else incoming
+        import_events(b, source, on_progress=lambda *at: seen.append(at))
     assert kept(b) == kept(a)
     assert set(seen) == {(0, 0)}

@@ -162,6 +162,9 @@ def test_one_name_for_two_files_is_a_conflict(two: Two, tmp_path: Path) -> None:
     longer = lines(tmp_path / "other.jsonl", *counted(9, metadata={"other": True}))
     with pytest.raises(SourceConflict, match="never stored"):
         import_events(b, longer, source_id="nightly")
+    strange = lines(tmp_path / "strange.jsonl", {"stream": "strange", "type": "T"})
+    with pytest.raises(SourceConflict, match="'strange'"):
+        import_events(b, strange, source_id="nightly")
     assert len(kept(b)) == 5
     assert import_events(b, longer, source_id="weekly").events == 9
 

@@ -6,7 +6,6 @@ What must never happen here: a batch behind one that failed; events regrouped ou
 """
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
 
 import pyesdb
 from pyesdb.transfer import form
@@ -17,12 +16,6 @@ from pyesdb.transfer.supply import Arrival, Known, Supply
 BATCH = 2_000
 """Events in one append, at most: a few tens of milliseconds, in which others can append, too."""
 BATCH_BYTES = 1 << 20
-_RETRIES = 1_000
-
-
-@lru_cache(maxsize=65536)
-def _check_stream(stream: str | None) -> None:
-    pyesdb.Append(stream, ())
 
 
 class Batch:
@@ -53,10 +46,9 @@ class Batch:
         )
 
     def add(self, arrival: Arrival) -> None:
-        """Take an event; raises InvalidStreamName."""
+        """Take an event."""
         events = self._streams.get(arrival.stream)
         if events is None:
-            _check_stream(arrival.stream)
             events = self._streams[arrival.stream] = []
         events.append(arrival.event)
         self._current = events
@@ -101,7 +93,7 @@ class Writer:
 
     def _append(self, batch: Batch) -> pyesdb.AppendManyResult:
         stream = pyesdb.select.stream(batch.first_stream)
-        for left in reversed(range(_RETRIES)):
+        while True:  # each turn means that another writer has appended to that stream
             try:
                 return self._store.append_many(
                     batch.appends(),
@@ -109,10 +101,7 @@ class Writer:
                     condition=pyesdb.AppendCondition(stream, after=self._head),
                 )
             except pyesdb.ConditionFailed:
-                if not left:
-                    raise
                 self._look_again()
-        raise AssertionError
 
     def _look_again(self) -> None:
         """Somebody appended to that stream: any other writer, or an import of this source."""
@@ -149,10 +138,7 @@ def run(
                 batch = Batch(events_max, bytes_max)
                 if on_progress is not None:
                     on_progress(*supply.progress())
-            try:
-                batch.add(arrival)
-            except pyesdb.RequestError as error:
-                raise supply.fault(error) from error
+            batch.add(arrival)
     except InvalidExport as error:
         if batch.count:
             writer.store(batch)

@@ -9,7 +9,7 @@ import os
 import tempfile
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from typing import BinaryIO, Self, cast
 
@@ -66,10 +66,8 @@ def _sync_folder(folder: str) -> None:
 
 
 def _unlink(path: str) -> None:
-    try:
+    with suppress(FileNotFoundError):
         os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 class Lines(Iterator[bytes]):
@@ -91,17 +89,11 @@ class Lines(Iterator[bytes]):
             self.name = str(getattr(source, "name", "the stream"))
             self._raw = source
             self._owned = False
-        self.size = self._size()
+        self.size = os.fstat(self._raw.fileno()).st_size if self._owned else 0
         self._file = self._raw
         peek: Callable[[int], bytes] | None = getattr(self._raw, "peek", None)
         if peek is not None and peek(2)[:2] == _GZIP:
             self._file = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw))
-
-    def _size(self) -> int:
-        try:
-            return os.fstat(self._raw.fileno()).st_size if self._owned else 0
-        except OSError:
-            return 0
 
     def done(self) -> int:
         """Bytes read so far, of `size`; 0 when that is not known."""

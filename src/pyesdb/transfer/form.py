@@ -5,6 +5,7 @@ base64. What must never happen here: bytes that come back different.
 """
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -159,6 +160,12 @@ def copy_of(event: pyesdb.RecordedEvent) -> pyesdb.NewEvent:
     )
 
 
+@lru_cache(maxsize=65536)
 def stream_of(name: str | None) -> str | None:
-    """Where an event is appended: events of no stream are recorded under `$events`."""
-    return None if name == EVENTS else name
+    """Where an event is appended; those of no stream are recorded under `$events`.
+
+    Raises InvalidStreamName.
+    """
+    stream = None if name == EVENTS else name
+    pyesdb.Append(stream, ())
+    return stream

@@ -1,5 +1,6 @@
 """`import_events`: a file into a store."""
 
+import os
 from collections.abc import Callable
 from os import PathLike
 
@@ -36,7 +37,7 @@ def import_events(
     """
     if type(batch) is not int or batch < 1:
         raise pyesdb.RequestError(f"batch must be an int of at least 1, not {batch!r:.40}")
-    if isinstance(source, (str, PathLike)):
+    if isinstance(source, (str, PathLike)) and os.path.isfile(source):
         _check(source)
     with Lines(source) as lines:
         supply = _supply(lines, allow_partial=allow_partial)

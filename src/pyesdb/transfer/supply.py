@@ -55,10 +55,6 @@ class Supply(Protocol):
         """Done and total; total is 0 when it is not known."""
         ...
 
-    def fault(self, error: pyesdb.PyesdbError) -> pyesdb.PyesdbError:
-        """The error of the last event given."""
-        ...
-
 
 class _File:
     """What both kinds of files share."""
@@ -74,10 +70,11 @@ class _File:
     def progress(self) -> tuple[int, int]:
         return self.lines.done(), self.lines.size
 
-    def fault(self, error: pyesdb.PyesdbError) -> pyesdb.PyesdbError:
-        found = self.lines.invalid(str(error))
-        found.__cause__ = error
-        return found
+    def _stream(self, name: str | None) -> str | None:
+        try:
+            return form.stream_of(name)
+        except pyesdb.RequestError as error:
+            raise self.lines.invalid(str(error)) from error
 
     def _numbered(self) -> Iterator[bytes]:
         """Lines that are not blank, the first one too."""
@@ -103,7 +100,7 @@ class JsonLines(_File):
         """The events behind a line number."""
         for raw in self._numbered():
             line = self._line(raw)
-            stream = form.stream_of(line.stream)
+            stream = self._stream(line.stream)
             id_ = line.id or uuid5(NAMESPACE_URL, f"{source}\n{self.lines.number}\n{raw.decode()}")
             if self.lines.number <= behind:
                 self._pass(stream, id_)
@@ -121,7 +118,7 @@ class JsonLines(_File):
         try:
             return form.event_of(line, id_)
         except pyesdb.RequestError as error:
-            raise self.fault(error) from error
+            raise self.lines.invalid(str(error)) from error
 
 
 class ExportFile(JsonLines):
@@ -162,7 +159,7 @@ class ExportFile(JsonLines):
             last = self._position(line, last)
             if line.id is None:
                 raise self.lines.invalid("an export has the id of every event")
-            stream = form.stream_of(line.stream)
+            stream = self._stream(line.stream)
             if last <= behind:
                 self._pass(stream, line.id)
                 continue
@@ -212,8 +209,8 @@ class CloudEvents(_File):
             try:
                 event = pyesdb.NewEvent.from_cloudevent(document)
             except pyesdb.RequestError as error:
-                raise self.fault(error) from error
-            stream = self._stream(document.get("subject"))
+                raise self.lines.invalid(str(error)) from error
+            stream = self._subject(document)
             if self.lines.number <= behind:
                 self._pass(stream, event.id)
                 continue
@@ -225,12 +222,11 @@ class CloudEvents(_File):
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise self._broken(error) from None
 
-    def _stream(self, subject: object) -> str | None:
-        if subject is None:
-            return None
-        if not isinstance(subject, str):
+    def _subject(self, document: dict[str, Any]) -> str | None:
+        subject = document.get("subject")
+        if subject is not None and not isinstance(subject, str):
             raise self.lines.invalid("subject must be a string: it is the stream")
-        return form.stream_of(subject)
+        return self._stream(subject)
 
 
 class StoreSupply:
@@ -275,10 +271,6 @@ class StoreSupply:
     def progress(self) -> tuple[int, int]:
         """Position and head."""
         return self._done, self._head
-
-    def fault(self, error: pyesdb.PyesdbError) -> pyesdb.PyesdbError:
-        """As it is: it names stream or event."""
-        return error
 
 
 def _size(event: pyesdb.RecordedEvent) -> int:
