@@ -14,8 +14,10 @@ from pyesdb.cli.config import config
 from pyesdb.cli.demo.command import demo
 from pyesdb.cli.read import read, streams
 from pyesdb.cli.settings import common_options
+from pyesdb.cli.stats import stats
 from pyesdb.cli.store import store
 from pyesdb.cli.transfer import export, import_
+from pyesdb.cli.verify import verify
 
 
 class Door(click.Group):
@@ -78,3 +80,5 @@ def main() -> None:
 
 for _command in (demo, store, append, read, streams, config, export, import_):
     main.add_command(_command)
+for _command in (stats, verify):
+    store.add_command(_command)

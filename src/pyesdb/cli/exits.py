@@ -26,7 +26,10 @@ class Exit:
 
 TABLE: tuple[Exit, ...] = (
     Exit(OK, "done"),
-    Exit(FAILED, "a check failed (`demo`), or a defect of pyesdb (with a traceback)"),
+    Exit(
+        FAILED,
+        "a check failed (`demo`, `doctor`, `store verify`), or a defect of pyesdb (traceback)",
+    ),
     Exit(USAGE, "the call is wrong: change it; nothing was stored", pyesdb.RequestError),
     Exit(3, "there is no such database, store or stream", pyesdb.NotFound),
     Exit(4, "the state is not what was expected: read again and decide anew", pyesdb.ConflictError),

@@ -1,0 +1,33 @@
+"""`pyesdb store stats`: how much is in stores."""
+
+from collections.abc import Sequence
+
+import click
+
+from pyesdb.cli import show
+from pyesdb.cli.settings import current, database, database_options
+
+FIELDS = ("events", "streams", "bytes", "position", "snapshots", "subscriptions")
+
+
+@click.command()
+@click.argument("store_ids", nargs=-1, metavar="[STORE_ID]...")
+@database_options
+def stats(store_ids: Sequence[str]) -> None:
+    """Print how many events, streams, bytes, snapshots and subscriptions stores have.
+
+    Without STORE_ID: all stores. Bytes are those of the events as encoded, which max_bytes limits.
+    """
+    with database(read_only=True) as db:
+        found = {store_id: db.store_stats(store_id) for store_id in store_ids or db.list_stores()}
+    if current().json:
+        for store_id, figures in found.items():
+            show.line({"store": store_id, **{name: getattr(figures, name) for name in FIELDS}})
+        return
+    show.table(
+        ("store", *FIELDS),
+        (
+            (store_id, *(f"{getattr(figures, name):,}" for name in FIELDS))
+            for store_id, figures in found.items()
+        ),
+    )
