@@ -18,8 +18,16 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def work(db: pyesdb.Database, operation: str) -> None:
+def work(db: pyesdb.Database, operation: str, directory: str) -> None:
     match operation:
+        case "restore":
+            db.restore_backup(f"{directory}.backup", as_="x")
+        case "copy":
+            db.copy_store("kept", "x")
+        case "fork":
+            db.copy_store("kept", "x", as_of=3)
+        case "split":
+            db.copy_store("kept", "x", select=pyesdb.select.stream("s"))
         case "create":
             db.create_store("x")
         case "remove":
@@ -33,7 +41,7 @@ def work(db: pyesdb.Database, operation: str) -> None:
 def child(directory: str, operation: str, place: str) -> None:
     with pyesdb.open(directory) as db:
         kind, _, number = place.partition(":")
-        doing: Callable[[], None] = lambda: work(db, operation)  # noqa: E731
+        doing: Callable[[], None] = lambda: work(db, operation, directory)  # noqa: E731
         if kind == "step":
             at_step(int(number), die, doing)
             return

@@ -20,6 +20,9 @@ LARGE = {"event", "event_tag", "event_payload", "command", "stream", "tag", "pru
 PARTS = ("and_", "pick_")
 """Statements that are pieces of a larger one (store.plans); planned through it, below."""
 
+ONCE = "cut_"
+"""Statements that run once in a draft, on whole tables (store.cutting)."""
+
 WALKS = {
     # meant to walk in order of the key, a page at a time: "SCAN" without a bound, with a LIMIT
     "last_event_state": "the last row of the table",
@@ -32,6 +35,7 @@ WALKS = {
     "owed_positions": "the deliveries that are under way",
     "meta": "a handful of rows",
     "type_names": "all types",
+    "described_streams": "all streams, once for a copy",
 }
 
 
@@ -70,7 +74,7 @@ ALIASES = {"e": "event", "s": "stream", "d": "event", "t": "type", "x": "event_t
 
 
 def complete(name: str) -> bool:
-    return name != "schema" and not name.startswith(PARTS)
+    return name != "schema" and not name.startswith((*PARTS, ONCE))
 
 
 @pytest.mark.parametrize("name", [name for name in names() if complete(name)])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from datetime import datetime
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar, Unpack
@@ -16,6 +17,7 @@ from pyesdb.model.durations import Duration
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
+from pyesdb.model.selectors import Selector
 from pyesdb.node import backup, lifecycle, listing, tuning
 
 T = TypeVar("T")
@@ -147,6 +149,30 @@ class AsyncDatabase:
     async def store_stats(self, store_id: str) -> StoreStats:
         """See `Database.store_stats`."""
         return await self.store(store_id).stats()
+
+    async def restore_backup(
+        self,
+        path: str | PathLike[str],
+        *,
+        as_: str | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> AsyncStore:
+        """See `Database.restore_backup`; `on_progress` is called on another thread."""
+        core = self._core
+        return self.store(await self._apart(lambda: core.restore_backup(path, as_, on_progress)))
+
+    async def copy_store(
+        self,
+        source: str,
+        target: str,
+        *,
+        select: Selector | None = None,
+        as_of: int | datetime | None = None,
+    ) -> AsyncStore:
+        """See `Database.copy_store`."""
+        core = self._core
+        await self._apart(lambda: core.copy_store(source, target, select, as_of))
+        return self.store(target)
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> AsyncIterator[RecordedEvent]:
         """See `Database.audit`; not awaited."""

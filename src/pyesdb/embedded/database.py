@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from os import PathLike
 from types import TracebackType
 from typing import Any, Literal, Self, Unpack
@@ -15,7 +16,8 @@ from pyesdb.model.errors import DatabaseClosed, RequestError
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
-from pyesdb.node import backup, lifecycle, listing, tuning
+from pyesdb.model.selectors import Selector
+from pyesdb.node import backup, copying, lifecycle, listing, restoring, tuning
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
 from pyesdb.node.registry import release
@@ -66,6 +68,21 @@ class Core:
             template=template,
             max_stores=self.max_stores,
         )
+
+    def restore_backup(
+        self,
+        path: str | PathLike[str],
+        as_: str | None,
+        on_progress: Callable[[int, int], None] | None,
+    ) -> str:
+        """A store of a backup; returns its id."""
+        return restoring.restore_backup(self.node, path, as_, on_progress, self.max_stores)
+
+    def copy_store(
+        self, source: str, target: str, select: Selector | None, as_of: int | datetime | None
+    ) -> None:
+        """A store of another one."""
+        copying.copy_store(self.node, source, target, select, as_of, self.max_stores)
 
     def recover_store(self, store_id: str, as_: str | None) -> str:
         """Recover a store within the limit of this handle; returns its id."""
@@ -245,6 +262,40 @@ class Database:
     def store_stats(self, store_id: str) -> StoreStats:
         """The figures of a store, in the same time whatever its size; raises StoreNotFound."""
         return self.store(store_id).stats()
+
+    def restore_backup(
+        self,
+        path: str | PathLike[str],
+        *,
+        as_: str | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Store:
+        """Make a store of a backup, under its old id or another one, with the settings it had.
+
+        The store appears when everything in it was verified; nothing is overwritten. It has a new
+        incarnation: tokens and cursors of the old one raise HistoryChanged. `on_progress` is called
+        with (done, total) bytes; what it raises ends the restore, and nothing is left of it.
+        Raises RequestError, Corrupt, NewerFormat (the file), StoreAlreadyExists, LimitExceeded.
+        """
+        return self.store(self._core.restore_backup(path, as_, on_progress))
+
+    def copy_store(
+        self,
+        source: str,
+        target: str,
+        *,
+        select: Selector | None = None,
+        as_of: int | datetime | None = None,
+    ) -> Store:
+        """Make a store `target` of `source` as it is now, with its settings, while others write.
+
+        `as_of`: history up to a position or a moment (`created`), with its versions, positions and
+        ids. `select`: the visible events that match, with their ids, order, `created` and `time`;
+        versions and positions are numbered anew. Both can be combined.
+        Raises StoreNotFound, StoreAlreadyExists, LimitExceeded (`max_stores`), InvalidSelector.
+        """
+        self._core.copy_store(source, target, select, as_of)
+        return self.store(target)
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> Iterator[RecordedEvent]:
         """Lifecycle events behind a position: who (metadata "actor"), when, what, from where."""

@@ -6,6 +6,7 @@ file overwritten, a store that appears before its backup was proved.
 
 import errno
 import os
+from collections.abc import Mapping
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
@@ -21,6 +22,7 @@ from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
 from pyesdb.sqlite import archive, backup, files
 from pyesdb.sqlite.backup import Frozen, Progress
+from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.clock import now_us
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK)
@@ -60,10 +62,18 @@ def frozen(node: Node, store_id: str) -> Frozen:
     """A store as it is at this moment; raises StoreNotFound, StoreFailed."""
     runtime = node.runtime(store_id)
     moment = Frozen(runtime.path, read_only=node.read_only)
-    if moment.identity.get("incarnation") != runtime.incarnation:
+    try:
+        check_identity(moment.identity, runtime)
+    except BaseException:
         moment.close()
-        raise StoreRemoved(f"store {store_id!r} was removed, or replaced: call again")
+        raise
     return moment
+
+
+def check_identity(identity: Mapping[str, object], runtime: StoreRuntime) -> None:
+    """Raise StoreRemoved if an opened file is not the one of this store any more."""
+    if identity.get("incarnation") != runtime.incarnation:
+        raise StoreRemoved(f"store {runtime.store_id!r} was removed, or replaced: call again")
 
 
 def last_state(moment: Frozen) -> State:
@@ -105,6 +115,7 @@ def _write(
     record = node.record(store_id)
     if record is None:
         raise StoreRemoved(f"store {store_id!r} was removed")
+    template = node.catalog.template(record.template) if record.template else None
     state, digest = last_state(moment), archive.Digest(part)
     manifest = archive.Manifest(
         format=files.FORMAT,
@@ -122,6 +133,8 @@ def _write(
         frozen=bool(moment.identity.get("frozen", 0)),
         settings=record.settings,
         server=record.server,
+        template=record.template,
+        template_settings=template.settings if template else {},
     )
     archive.seal(part, manifest, digest)
     return manifest, digest

@@ -25,7 +25,7 @@ from pyesdb.model.errors import (
     Unavailable,
 )
 from pyesdb.model.names import SYSTEM
-from pyesdb.node import reconcile
+from pyesdb.node import drafts, reconcile
 from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
 from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
@@ -202,6 +202,7 @@ class Node:
                 reconcile.reconcile(self, store_id, time.monotonic() + 1.0)
             except PyesdbError as error:  # that store only; the next open or call tries again
                 logger.warning("store %s is not at rest: %s", store_id, error)
+        drafts.sweep(self)
 
     # -- runtimes
 

@@ -4,6 +4,7 @@ pyesdb.json          marker: format and the database's id
 locks/<id>.lock      one per store, never moved; locks/$database.lock for the directory
 stores/<id>/store.db one directory per store
 trash/<id>.<incarnation>/
+drafts/<name>/       stores that are being restored or copied (node.drafts)
 """
 
 import errno
@@ -58,6 +59,7 @@ class Layout:
         self.stores = base / "stores"
         self.locks = base / "locks"
         self.trash = base / "trash"
+        self.drafts = base / "drafts"
 
     def folder(self, store_id: str) -> Path:
         """Where a store lives."""
@@ -70,6 +72,10 @@ class Layout:
     def lock(self, name: str) -> Path:
         """The lock file of a store, or of "$database"."""
         return self.locks / f"{name}.lock"
+
+    def draft(self, name: str) -> Path:
+        """Where a store is made that comes with content."""
+        return self.drafts / name
 
     def trashed(self, store_id: str, incarnation: int) -> Path:
         """Where a removed store lies."""
@@ -145,7 +151,7 @@ def _make(base: Path) -> Marker:
 def make_folders(layout: Layout) -> None:
     """The database's own directories."""
     with files.typed_errors(layout.base):
-        for folder in (layout.locks, layout.stores, layout.trash):
+        for folder in (layout.locks, layout.stores, layout.trash, layout.drafts):
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
                 files.sync(layout.base)

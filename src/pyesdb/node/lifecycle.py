@@ -43,27 +43,62 @@ def create_store(
     node.writable()
     wanted = table.checked(settings)
     _check_template(node, template)
+    data: dict[str, Any] = {"settings": wanted, "server": dict(server)}
+    if template is not None:
+        data["template"] = template
+    record = _note_created(node, store_id, data, max_stores)
+    if record is not None:
+        _existing(node, record, wanted, template, exist_ok=exist_ok)
+        return
+    reconcile.hook("noted StoreCreated")
+    _finish_creation(node, store_id)
+
+
+def create_from_draft(
+    node: Node, store_id: str, data: dict[str, Any], max_stores: int | None
+) -> None:
+    """Create a store whose content is a draft: `data` names it, and has the settings.
+
+    Raises StoreAlreadyExists, LimitExceeded; then nothing has happened.
+    """
+    if _note_created(node, store_id, data, max_stores) is not None:
+        raise taken(store_id)
+    reconcile.hook("noted StoreCreated")
+    _finish_creation(node, store_id)
+
+
+def check_free(node: Node, store_id: str) -> None:
+    """Raise StoreAlreadyExists now rather than after long work."""
+    node.writable()
+    record = node.record(store_id)
+    if record is not None and record.exists:
+        raise taken(store_id)
+
+
+def taken(store_id: str) -> StoreAlreadyExists:
+    """The error of an id that a store has."""
+    return StoreAlreadyExists(f"store {store_id!r} exists: give another id, or remove it first")
+
+
+def _note_created(
+    node: Node, store_id: str, data: dict[str, Any], max_stores: int | None
+) -> c.Record | None:
+    """Append StoreCreated; or return the record of the store that exists already."""
     while True:
         record = node.record(store_id)
         if record is not None and record.exists:
-            _existing(node, record, wanted, template, exist_ok=exist_ok)
-            return
+            return record
         if record is not None and not reconcile.at_rest(node, record):
             # what was removed goes first, to its own place: by a crash or another process it waits
             reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
             continue
         version = -1 if record is None else record.version
-        data: dict[str, Any] = {"settings": wanted, "server": dict(server)}
-        if template is not None:
-            data["template"] = template
         try:
             change = (c.store_stream(store_id), version, c.CREATED, data)
             note_one_more(node, store_id, [change], max_stores)
         except WrongExpectedVersion:
             continue  # somebody created or removed it at this moment: look again
-        break
-    reconcile.hook("noted StoreCreated")
-    _finish_creation(node, store_id)
+        return None
 
 
 def _check_template(node: Node, name: str | None) -> None:

@@ -4,6 +4,8 @@ Level-triggered and idempotent: it looks at the catalog and at the disk, never a
 It is the only path on which a store comes to life or goes, after a crash or without one.
 
     StoreCreated            make the file (a copy of the template, renamed into place), StoreReady
+    StoreCreated, draft     identify the draft, move it into place, StoreReady; StoreCreateFailed if
+                            it is lost
     StoreReady              the file must be there; a missing one is a failure, never made anew
     StoreRemoved            seal the file, move the directory to the trash
     StoreRemoved, purge     the same, then StoreErased
@@ -32,6 +34,7 @@ from pyesdb.node import catalog as c
 from pyesdb.node.layout import Layout
 from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile
+from pyesdb.store.adopting import adopt
 from pyesdb.store.applier import Applier, Control
 from pyesdb.telemetry.clock import now_us
 from pyesdb.telemetry.log import logger
@@ -93,10 +96,17 @@ def reconcile(node: Node, store_id: str, deadline: float) -> None:
         done = _locked(node, store_id, deadline, lambda: _step(node, store_id))
         if done is not None:
             try:
-                node.note(done[0], done[1], {"incarnation": done[0].incarnation})
+                node.note(done[0], done[1], _data(*done))
                 hook(f"noted {done[1]}")
             except WrongExpectedVersion:
                 continue  # another process was faster: look again
+
+
+def _data(record: c.Record, kind: str) -> dict[str, object]:
+    data: dict[str, object] = {"incarnation": record.incarnation}
+    if kind == c.CREATE_FAILED:
+        data["reason"] = f"its content (draft {record.draft}) was lost before it was in place"
+    return data
 
 
 def at_rest(node: Node, record: c.Record) -> bool:
@@ -145,8 +155,7 @@ def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
     with files.typed_errors(layout.folder(store_id)):
         match record.last:
             case c.CREATED:
-                _make(node, record)
-                return record, c.READY
+                return record, c.READY if _make(node, record) else c.CREATE_FAILED
             case c.REMOVED:
                 _to_trash(node, record)
                 return (record, c.ERASED) if record.purge else None
@@ -159,22 +168,46 @@ def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
     return None
 
 
-def _make(node: Node, record: c.Record) -> None:
-    """A complete file of this incarnation, or none: built aside, renamed into place."""
+def _make(node: Node, record: c.Record) -> bool:
+    """A complete file of this incarnation, or none: built aside, renamed into place.
+
+    False: it was to be made of a draft, and that is lost.
+    """
     layout, store_id = node.layout, record.store_id
     folder = layout.folder(store_id)
     if folder.exists():
         if incarnation_of(layout.file(store_id)) == record.incarnation:
             files.sync(layout.stores)  # whoever put it there may have died before this
-            return
+            return True
         _set_aside(layout, store_id)
-    make_file(
-        layout,
-        store_id,
-        record.incarnation,
-        node.database,
-        node.control_of(record, node.config_of(record)),
-    )
+    control = node.control_of(record, node.config_of(record))
+    if record.draft:
+        return _place_draft(node, record, control)
+    make_file(layout, store_id, record.incarnation, node.database, control)
+    return True
+
+
+def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
+    """Write into a draft who it is, and move it into place; it may happen twice."""
+    layout, draft = node.layout, node.layout.draft(record.draft)
+    path = draft / "store.db"
+    if not path.exists():
+        return False
+    identity = {
+        "database": node.database,
+        "store": record.store_id,
+        "incarnation": record.incarnation,
+    }
+    adopt(path, identity, frozen=control.frozen)
+    configure(path, control)
+    hook("draft identified")
+    files.sync(path)
+    files.sync(draft)
+    os.rename(draft, layout.folder(record.store_id))
+    hook("draft in place")
+    files.sync(layout.stores)
+    files.sync(layout.drafts)
+    return True
 
 
 def make_file(

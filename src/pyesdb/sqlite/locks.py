@@ -98,6 +98,15 @@ class LockFile:
             self.release(owner)
             raise
 
+    def in_place(self) -> bool:
+        """Whether the file that is locked is still the one at its path."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        own = os.fstat(self._fd)
+        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+
     def owned(self, owner: object) -> bool:
         """Whether `owner` has the lock."""
         return self._owner is owner

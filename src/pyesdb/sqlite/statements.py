@@ -5,7 +5,7 @@ from functools import lru_cache
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-FILES = ("schema", "machine", "read", "verify")
+FILES = ("schema", "machine", "read", "verify", "cut")
 ROWS = 64
 """Rows of one repeated statement: each execution gives the interpreter lock away, so few of them;
 64 is as fast as any larger number alone, and the fastest beside a busy thread (measured)."""

@@ -167,6 +167,21 @@ class Applier:
                 raise Fault(f"{self._path}: entry {entry.seq} came behind entry {applied}")
             self._settle(entry, self._apply(entry))
 
+    def deliver_together(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Apply entries in one transaction: for a draft, which is given up if this fails."""
+        self.begin()
+        connection, tx = self._connection, self._tx
+        if connection is None or tx is None:
+            raise Internal("the draft's file is not open")
+        outcomes: list[Outcome] = []
+        with files.typed_errors(self._path):
+            for entry in entries:
+                outcomes += apply(tx, entry)
+                tx.publish()
+            connection.execute("COMMIT")
+            self._data_version = connection.data_version()
+        return outcomes
+
     def _apply(self, entry: Entry) -> list[Outcome]:
         connection, tx = self._connection, self._tx
         if connection is None or tx is None:

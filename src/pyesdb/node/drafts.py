@@ -1,0 +1,135 @@
+"""Drafts: stores that come with content are made whole aside, before the catalog knows of them.
+
+    drafts/<name>/store.db   being filled; later moved to stores/<id> (reconcile)
+    drafts/<name>.lock       held by the process that fills it, as long as it lives
+
+A draft is swept when its owner is dead and no StoreCreated waits for it. The lock comes first, then
+the look at the catalog: an owner cannot note its draft any more once its lock is taken.
+
+What must never happen here: a draft deleted whose owner lives, or that the catalog waits for.
+"""
+
+import os
+import re
+import shutil
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from pyesdb.model.errors import PyesdbError, Unavailable
+from pyesdb.node.catalog import CREATED, Catalog
+from pyesdb.node.layout import Layout
+from pyesdb.sqlite import files
+from pyesdb.sqlite.locks import LockFile
+from pyesdb.telemetry.log import logger
+
+_TRIES = 10
+_LOCK = ".lock"
+_NAME = re.compile("[0-9a-f]{32}")
+
+_mine: set[Path] = set()
+"""Drafts of this process: its lock files keep out other processes, and not itself."""
+_mutex = threading.Lock()
+
+
+class Node(Protocol):
+    """What is needed of the node."""
+
+    layout: Layout
+    catalog: Catalog
+
+
+class Draft:
+    """A directory that becomes a store's."""
+
+    def __init__(self, layout: Layout, lock: LockFile) -> None:
+        self.name = lock.path.name.removesuffix(_LOCK)
+        self.lock = lock
+        self.folder = layout.draft(self.name)
+        self.file = self.folder / "store.db"
+
+    def sync(self) -> None:
+        """All of it is on the disk."""
+        with files.typed_errors(self.folder):
+            files.sync(self.file)
+            files.sync(self.folder)
+            files.sync(self.folder.parent)
+
+
+@contextmanager
+def making(node: Node) -> Generator[Draft]:
+    """A draft for the length of a block; what is left of it then is deleted."""
+    sweep(node)
+    draft = _begin(node.layout)
+    try:
+        yield draft
+    finally:
+        _end(node, draft)
+
+
+def _begin(layout: Layout) -> Draft:
+    for _ in range(_TRIES):
+        path = layout.drafts / f"{uuid4().hex}{_LOCK}"
+        with _mutex:
+            _mine.add(path)
+        lock: LockFile | None = None
+        try:
+            with files.typed_errors(path):
+                lock = LockFile(path)
+                draft = Draft(layout, lock)
+                if lock.try_acquire(lock) and lock.in_place():
+                    draft.folder.mkdir(mode=0o700)
+                    return draft
+        except BaseException:
+            _let_go(path, lock)
+            raise
+        _let_go(path, lock)  # a sweep was between its creation and its lock
+    raise Unavailable(f"{layout.drafts}: no draft could be locked: try again")
+
+
+def _let_go(path: Path, lock: LockFile | None) -> None:
+    if lock is not None:
+        lock.close()
+    with _mutex:
+        _mine.discard(path)
+
+
+def _end(node: Node, draft: Draft) -> None:
+    try:
+        if draft.name not in _awaited(node):
+            shutil.rmtree(draft.folder, ignore_errors=True)
+        draft.lock.path.unlink(missing_ok=True)
+    except (PyesdbError, OSError) as error:  # the next sweep does it
+        logger.warning("draft %s is left over: %s", draft.folder, error)
+    finally:
+        _let_go(draft.lock.path, draft.lock)
+
+
+def _awaited(node: Node) -> set[str]:
+    """Drafts that the catalog waits for."""
+    return {record.draft for record in node.catalog.records().values() if record.last == CREATED}
+
+
+def sweep(node: Node) -> None:
+    """Delete the drafts that dead processes have left."""
+    with files.typed_errors(node.layout.drafts):
+        names = {name.removesuffix(_LOCK) for name in os.listdir(node.layout.drafts)}
+        for name in filter(_NAME.fullmatch, sorted(names)):
+            path = node.layout.drafts / f"{name}{_LOCK}"
+            with _mutex:
+                own = path in _mine
+            if not own:
+                _sweep(node, path, name)
+
+
+def _sweep(node: Node, path: Path, name: str) -> None:
+    lock = LockFile(path)
+    try:
+        if lock.try_acquire(lock) and name not in _awaited(node):
+            shutil.rmtree(node.layout.draft(name), ignore_errors=True)
+            path.unlink(missing_ok=True)
+    finally:
+        lock.close()
