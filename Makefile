@@ -13,7 +13,7 @@ EDITABLE = -m pip --disable-pip-version-check install --quiet --no-deps --no-bui
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test stress check lint format types imports surface generated mutants docs \
-        docs-html coverage bench wheel pythons lock clean
+        docs-html coverage bench wheel encryption pythons lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,14 @@ $(VENV)/.lock: $(VENV)/.made requirements/lock.txt
 	.venv-bench/bin/python $(EDITABLE)
 	@touch $@
 
+# The apsw that encrypts has the module of the other apsw: it goes in last, over it.
+.venv-encryption/.made: requirements/test.txt requirements/encryption.txt pyproject.toml
+	tools/make-venv.sh "$(PYTHON)" .venv-encryption
+	.venv-encryption/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r requirements/test.txt
+	.venv-encryption/bin/python -m pip --disable-pip-version-check install --quiet --force-reinstall --no-deps --require-hashes -r requirements/encryption.txt
+	.venv-encryption/bin/python $(EDITABLE)
+	@touch $@
+
 # --- what people run --------------------------------------------------------------------------
 
 demo: $(VENV)/.demo ## the whole year of New York flights, end to end
@@ -65,6 +73,12 @@ stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10
 
 bench: .venv-bench/.made ## side by side with the peers of requirements/bench.in
 	.venv-bench/bin/python -m benchmarks $(BENCH)
+
+encryption: .venv-encryption/.made $(VENV)/.check ## encrypted stores, in an environment whose apsw can encrypt
+	PYESDB_TEST_ENCRYPTION=1 .venv-encryption/bin/python -m pytest -n $(JOBS) --dist loadgroup -m encryption tests/encryption tests/docs
+	.venv-encryption/bin/python -m pytest -q -n $(JOBS) --dist loadgroup tests/golden tests/crash/test_faults.py tests/contract/test_stores.py
+	PYESDB_TEST_ENCRYPTION=1 .venv-encryption/bin/python tests/mutants/run.py --encryption
+	$(BIN)/python tools/try_encryption.py
 
 lint: $(VENV)/.check ## ruff: rules and format
 	$(BIN)/ruff check .
@@ -113,6 +127,7 @@ check: ## everything that CI runs, at most 20 minutes
 	$(MAKE) mutants
 	$(MAKE) docs
 	$(MAKE) wheel
+	$(MAKE) encryption
 	$(MAKE) pythons
 	@echo "check: all of it passed"
 
@@ -120,4 +135,4 @@ lock: $(VENV)/.lock ## write requirements/*.txt anew; UPGRADE=--upgrade for newe
 	UV=$(BIN)/uv UPGRADE=$(UPGRADE) tools/lock.sh
 
 clean: ## remove environments and build output
-	rm -rf .venv .venv-bench .venv-3.* build dist
+	rm -rf .venv .venv-bench .venv-encryption .venv-3.* build dist

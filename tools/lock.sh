@@ -14,10 +14,11 @@ lock() {
     echo "requirements/$out.txt"
 }
 # The widest first: the narrower ones are constrained to the same versions.
-lock check pyproject.toml --all-extras requirements/build.in requirements/test.in requirements/check.in
-lock test -c requirements/check.txt pyproject.toml --all-extras requirements/build.in requirements/test.in
-lock run -c requirements/check.txt pyproject.toml --all-extras requirements/build.in
+lock check pyproject.toml --extra rich requirements/build.in requirements/test.in requirements/check.in
+lock test -c requirements/check.txt pyproject.toml --extra rich requirements/build.in requirements/test.in
+lock run -c requirements/check.txt pyproject.toml --extra rich requirements/build.in
 lock package -c requirements/check.txt pyproject.toml
-lock bench -c requirements/check.txt pyproject.toml --all-extras requirements/build.in requirements/bench.in
+lock bench -c requirements/check.txt pyproject.toml --extra rich requirements/build.in requirements/bench.in
+lock encryption --no-deps requirements/encryption.in
 lock demo --no-deps requirements/demo.in
 lock lock requirements/lock.in

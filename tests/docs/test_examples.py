@@ -5,8 +5,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pyesdb import encryption
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -24,10 +27,22 @@ def program(page: Path) -> str:
     return "\n".join(lines)
 
 
+CIPHERS = pytest.mark.skipif(
+    not encryption.available() and not os.environ.get("PYESDB_TEST_ENCRYPTION"),
+    reason="this apsw cannot encrypt: see `make encryption`",
+)
+
+
+def case(page: Path) -> Any:
+    """A page to run; what it shows may need ciphers."""
+    marks = [CIPHERS, pytest.mark.encryption] if page.stem == "encryption" else []
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
+
+
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text("utf-8"))]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [case(page) for page in WITH_CODE])
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """The README twice in one folder: the second time it meets what the first has left there."""
     script = tmp_path / page.with_suffix(".py").name

@@ -51,8 +51,8 @@ def otherwise() -> dict[int, bytes]:
     made = {size: empty_file(size) for size in PAGE_SIZES}
     real = files.open_writer
 
-    def open_writer(path: Path, *, durability: str) -> Any:
-        connection = real(path, durability=durability)
+    def open_writer(path: Path, *, durability: str, keys: Any = None) -> Any:
+        connection = real(path, durability=durability, keys=keys)
         for pragma in ("synchronous=OFF", "cache_size=-16", "cache_spill=5"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
         return connection

@@ -10,7 +10,10 @@ First every named test must pass on the tree as it is. Then each patch is applie
 and its test must fail by an assertion, an exception of the test or its timeout; an import error, a
 collection error or a patch that does not apply is an error of the mutant, not a success.
 
-    python tests/mutants/run.py [NAME ...]
+    python tests/mutants/run.py [--encryption] [NAME ...]
+
+A line `# needs: encryption` keeps a mutant for `--encryption`, which runs those only: their tests
+need the apsw of `make encryption`.
 """
 
 import os
@@ -43,14 +46,17 @@ class Mutant:
 
 
 def load(names: list[str]) -> list[Mutant]:
-    """The mutants of this folder, or those named."""
+    """The mutants of this folder, or those named; `--encryption`: those that need it."""
+    wanted = "--encryption" in names
+    names = [name for name in names if name != "--encryption"]
     found = []
     for patch in sorted(HERE.glob("*.patch")):
         head = patch.read_text("utf-8")
         catches = re.findall(r"^# catches: (\S+)$", head, re.MULTILINE)
         if not catches:
             raise SystemExit(f"{patch.name}: no line `# catches: tests/...::test_...`")
-        found.append(Mutant(patch.stem, patch, catches))
+        if bool(re.search(r"^# needs: encryption$", head, re.MULTILINE)) is wanted:
+            found.append(Mutant(patch.stem, patch, catches))
     unknown = set(names) - {mutant.name for mutant in found}
     if unknown:
         raise SystemExit(f"no such mutant: {', '.join(sorted(unknown))}")

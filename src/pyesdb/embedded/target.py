@@ -6,10 +6,11 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pyesdb.config.keys import KeySource
 from pyesdb.config.load import Config, load
 from pyesdb.config.settings import BY_NAME, checked
 from pyesdb.model.checks import check_bool
-from pyesdb.model.errors import InvalidConfig, InvalidTarget, NoTarget, RequestError
+from pyesdb.model.errors import InvalidTarget, NoTarget, RequestError
 from pyesdb.model.names import check_store_id
 from pyesdb.node.engine import Node
 from pyesdb.node.registry import open_memory, open_node
@@ -73,16 +74,15 @@ def open_target(
     if read_only and exclusive:
         raise RequestError("read_only and exclusive exclude each other")
     loaded = load(config, os.environ)
-    if loaded.encryption is not None:
-        raise InvalidConfig("encryption is not part of this version: leave the table out")
+    keys = None if loaded.encryption is None else KeySource.from_config(loaded.encryption)
     server = {**loaded.server(), **_said(durability, timeout)}
     max_stores: int | None = loaded.process("max_stores")
     if place == ":memory:":
         server["durability"] = "os"
-        node = open_memory()
+        node = open_memory(keys)
     else:
         base = Path(os.path.realpath(place))
-        node = open_node(base, create=create, read_only=read_only, exclusive=exclusive)
+        node = open_node(base, create=create, read_only=read_only, exclusive=exclusive, keys=keys)
     if "max_open_stores" in loaded.given:  # of the directory in this process: the last one counts
         node.max_open_stores = loaded.process("max_open_stores")
     return Opened(node, server, max_stores)

@@ -57,6 +57,8 @@ class Record(msgspec.Struct, frozen=True):
     revision: int = 1
     """The position of its newest change; what its file knows may be older."""
     frozen: bool = False
+    encrypted: bool = False
+    """Whether it was created with a key; its file's own check says how it is now."""
     reason: str = ""
     removed: int = 0
     trash_until: int = 0
@@ -189,6 +191,7 @@ def _first(store_id: str, event: RecordedEvent, data: Any) -> Record:
         draft=known.get("draft", ""),
         revision=1 if created else event.position,
         frozen=known.get("frozen", False),
+        encrypted=known.get("encrypted", False),
         trashed_as=data.get("from", ""),
     )
 

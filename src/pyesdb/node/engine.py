@@ -12,6 +12,7 @@ from pathlib import Path
 from weakref import WeakValueDictionary
 
 from pyesdb.config import settings as table
+from pyesdb.config.keys import KeySource
 from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import (
     AccessDenied,
@@ -28,6 +29,7 @@ from pyesdb.model.names import SYSTEM
 from pyesdb.node import drafts, reconcile
 from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
+from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
 from pyesdb.node.opened import OpenStores, default_most
 from pyesdb.node.system import make_system
@@ -54,7 +56,9 @@ class Node:
         read_only: bool,
         exclusive: bool,
         twin: "Node | None" = None,
+        keys: KeySource | None = None,
     ) -> None:
+        self.keys = Keyring(keys)
         marker = prepare(base, create=create and not read_only)
         self.base = base
         self.database = marker.database
@@ -231,6 +235,7 @@ class Node:
             pool=self.leaders,
             on_moved=self._moved,
             on_open=self._opening,
+            keys=self.keys.of(store_id),
         )
 
     def _opening(self, runtime: StoreRuntime) -> None:
@@ -284,7 +289,9 @@ class Node:
     def failure(self, record: Record) -> str:
         """What this process found wrong with a store's file, "" for nothing."""
         found = self._runtimes.get(record.store_id)
-        return found.failure if found and found.incarnation == record.incarnation else ""
+        if found and found.incarnation == record.incarnation and found.failure:
+            return found.failure
+        return self.keys.locked(record.store_id, self.layout.file(record.store_id))
 
     def _wait_until_ready(self, record: Record) -> Record | None:
         """A store that is being created: finish it, or say that it is not there yet."""

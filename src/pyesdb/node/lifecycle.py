@@ -93,6 +93,8 @@ def _note_created(
             reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
             continue
         version = -1 if record is None else record.version
+        if "draft" not in data and node.keys.for_new(store_id) is not None:
+            data = {**data, "encrypted": True}
         try:
             change = (c.store_stream(store_id), version, c.CREATED, data)
             note_one_more(node, store_id, [change], max_stores)
@@ -266,6 +268,7 @@ def _note_recovery(
             "server": trashed.server,
             "template": trashed.template,
             "frozen": trashed.frozen,
+            "encrypted": trashed.encrypted,
         }
         arriving = c.store_stream(target), -1 if there is None else there.version, c.RECOVERED
         changes = [

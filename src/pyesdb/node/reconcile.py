@@ -27,12 +27,15 @@ from typing import Protocol
 from pyesdb.log.local import LocalLog
 from pyesdb.model.commands import Configure, Entry, Seal, with_digest
 from pyesdb.model.config import StoreConfig
-from pyesdb.model.errors import PyesdbError, StoreFailed, WrongExpectedVersion
+from pyesdb.model.errors import AccessDenied, PyesdbError, StoreFailed, WrongExpectedVersion
 from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.keys import Key
 from pyesdb.model.outcomes import Outcome
 from pyesdb.node import catalog as c
+from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout
 from pyesdb.sqlite import files
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.adopting import adopt
 from pyesdb.store.applier import Applier, Control
@@ -58,6 +61,11 @@ class Node(Protocol):
 
     def erased(self, incarnation: int) -> bool:
         """Whether the catalog says that a history was erased."""
+        ...
+
+    @property
+    def keys(self) -> Keyring:
+        """The keys of the stores."""
         ...
 
     def lock_file(self, store_id: str) -> LockFile:
@@ -175,15 +183,17 @@ def _make(node: Node, record: c.Record) -> bool:
     """
     layout, store_id = node.layout, record.store_id
     folder = layout.folder(store_id)
+    key = _key(node, record)
     if folder.exists():
-        if incarnation_of(layout.file(store_id)) == record.incarnation:
+        found = incarnation_of(layout.file(store_id), node.keys.of(store_id))
+        if found == record.incarnation:
             files.sync(layout.stores)  # whoever put it there may have died before this
             return True
         _set_aside(layout, store_id)
     control = node.control_of(record, node.config_of(record))
     if record.draft:
         return _place_draft(node, record, control)
-    make_file(layout, store_id, record.incarnation, node.database, control)
+    make_file(layout, store_id, record.incarnation, node.database, control, key)
     return True
 
 
@@ -210,12 +220,26 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
     return True
 
 
+def _key(node: Node, record: c.Record) -> Key | None:
+    """The key of a store that is being made: what StoreCreated said decides, not this process."""
+    if not record.encrypted:
+        return None
+    key = node.keys.for_new(record.store_id)
+    if key is None:
+        raise AccessDenied(
+            f"store {record.store_id!r} is to be encrypted, and no key was given for it: open the "
+            'database with config={"encryption": {...}}, then create it'
+        )
+    return key
+
+
 def make_file(
     layout: Layout,
     store_id: str,
     incarnation: int,
     database: str,
     control: Control,
+    key: Key | None = None,
 ) -> None:
     """A store's directory with its file, complete and durable, under the store's lock."""
     folder = layout.folder(store_id)
@@ -226,8 +250,9 @@ def make_file(
     files.create(
         path,
         {"database": database, "store": store_id, "incarnation": incarnation},
+        key,
     )
-    configure(path, control)
+    configure(path, control, lambda: [key] if key else [])
     hook("file made")
     files.sync(path)
     files.sync(draft)
@@ -236,15 +261,15 @@ def make_file(
     files.sync(layout.stores)
 
 
-def configure(path: Path, control: Control) -> None:
+def configure(path: Path, control: Control, keys: Keys | None = None) -> None:
     """The first entry of a new store: the settings that its machine must know."""
     command = with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
-    _commit_alone(path, command)
+    _commit_alone(path, command, keys)
 
 
-def _commit_alone(path: Path, command: Configure | Seal) -> None:
+def _commit_alone(path: Path, command: Configure | Seal, keys: Keys | None) -> None:
     """One entry into a file that nobody else uses."""
-    applier = Applier(path, "fsync", _nobody_waits)
+    applier = Applier(path, "fsync", _nobody_waits, keys=keys)
     log = LocalLog(applier, None, now_us)
     log.start(applier.deliver)
     try:
@@ -257,10 +282,10 @@ def _nobody_waits(entry: Entry, outcomes: list[Outcome]) -> None:
     """What is committed here has no caller."""
 
 
-def incarnation_of(path: Path) -> int | None:
+def incarnation_of(path: Path, keys: Keys | None = None) -> int | None:
     """The incarnation in a store file; None if there is no readable one."""
     try:
-        reader = files.open_reader(path)
+        reader = files.open_reader(path, keys=keys)
     except PyesdbError:
         return None
     try:
@@ -278,11 +303,12 @@ def _to_trash(node: Node, record: c.Record) -> None:
     folder, target = layout.folder(store_id), layout.trashed(store_id, record.incarnation)
     if not folder.exists():
         return
-    if incarnation_of(layout.file(store_id)) not in (record.incarnation, None):
+    keys = node.keys.of(store_id)
+    if incarnation_of(layout.file(store_id), keys) not in (record.incarnation, None):
         _set_aside(layout, store_id)
         return
     try:
-        _commit_alone(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True))
+        _commit_alone(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True), keys)
     except PyesdbError as error:
         logger.warning("store %s goes to the trash unsealed: %s", store_id, error)
     hook("sealed")
@@ -299,7 +325,8 @@ def _from_trash(node: Node, record: c.Record) -> None:
     layout, folder = node.layout, node.layout.folder(record.store_id)
     source = _trashed(node, record)
     if folder.exists():
-        if incarnation_of(layout.file(record.store_id)) in (record.incarnation, None):
+        keys = node.keys.of(record.store_id)
+        if incarnation_of(layout.file(record.store_id), keys) in (record.incarnation, None):
             files.sync(layout.stores)  # whoever put it there may have died before this
             return
         _set_aside(layout, record.store_id)

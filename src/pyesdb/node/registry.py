@@ -11,6 +11,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from pyesdb.config.keys import KeySource
 from pyesdb.model.errors import DatabaseClosed, DatabaseLocked, Forked
 from pyesdb.node.engine import Node
 from pyesdb.node.layout import locked_by
@@ -19,29 +20,39 @@ _registry: dict[tuple[int, int, bool], Node] = {}
 _registry_lock = threading.RLock()
 
 
-def open_node(base: Path, *, create: bool, read_only: bool, exclusive: bool) -> Node:
+def open_node(
+    base: Path,
+    *,
+    create: bool,
+    read_only: bool,
+    exclusive: bool,
+    keys: KeySource | None = None,
+) -> Node:
     """The node of a directory: the one that is open in this process, or a new one."""
     with _registry_lock:
         found = _find(base, read_only=read_only)
         if found is not None:
             if exclusive and not found.exclusive:
                 raise _locked_here(found)
+            found.keys.add(keys)
             found.users += 1
             return found
         twin = _find(base, read_only=not read_only)
         if twin is not None and exclusive:
             raise _locked_here(twin)
-        node = Node(base, create=create, read_only=read_only, exclusive=exclusive, twin=twin)
+        node = Node(
+            base, create=create, read_only=read_only, exclusive=exclusive, twin=twin, keys=keys
+        )
         _registry[_key(base, read_only=read_only)] = node
         node.users = 1
         return node
 
 
-def open_memory() -> Node:
+def open_memory(keys: KeySource | None = None) -> Node:
     """A node in a private temporary directory, erased at close and at exit."""
     base = Path(tempfile.mkdtemp(prefix="pyesdb-memory-"))
     with _registry_lock:
-        node = Node(base, create=True, read_only=False, exclusive=True)
+        node = Node(base, create=True, read_only=False, exclusive=True, keys=keys)
         node.temporary = True
         _registry[_key(base, read_only=False)] = node
         node.users = 1

@@ -30,7 +30,8 @@ def make_system(node: reconcile.Node, path: Path) -> None:
             return
         if any(not name.startswith(".") for name in os.listdir(node.layout.stores)):
             raise StoreFailed(f"{path} is missing, and there are stores: restore it from a backup")
-        reconcile.make_file(node.layout, SYSTEM, 0, node.database, Control(1, {}, frozen=False))
+        control, key = Control(1, {}, frozen=False), node.keys.for_new(SYSTEM)
+        reconcile.make_file(node.layout, SYSTEM, 0, node.database, control, key)
     finally:
         # one C call, so no signal can come between; and on a thread that signals leave alone
         _thread.start_new_thread(lock.release, (owner,))

@@ -1,5 +1,7 @@
 """Store files: made once from a template, opened for writing or reading, with page checksums.
 
+An encrypted file (`cipher.py`) is made by its own connection, and its pages are authenticated.
+
 What must never happen here: a missing file that is silently made anew when it is opened, or a
 connection that deletes another one's write-ahead log by its path (so: persistent WAL).
 """
@@ -26,6 +28,8 @@ from pyesdb.model.errors import (
     PyesdbError,
     Unavailable,
 )
+from pyesdb.model.keys import Key
+from pyesdb.sqlite import cipher
 from pyesdb.sqlite.statements import statement
 
 FORMAT = 1
@@ -94,16 +98,24 @@ def _keep_plans(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
-def open_writer(path: Path, *, durability: str) -> apsw.Connection:
-    """The write connection of a lane; the file must exist. "fsync": a COMMIT is durable."""
+def open_writer(path: Path, *, durability: str, keys: cipher.Keys | None = None) -> Connection:
+    """The write connection of a lane; the file must exist. "fsync": a COMMIT is durable.
+
+    `keys` open an encrypted file; raises AccessDenied when none of them fits.
+    """
+    return cipher.opened(path, keys, lambda key: _writer(path, key, durability))
+
+
+def _writer(path: Path, key: Key | None, durability: str) -> Connection:
     load_vfs()
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
     with typed_errors(path):
-        connection = apsw.Connection(
-            str(path),
-            flags=apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX,
-            vfs=VFS,
-            statementcachesize=STATEMENTS,
-        )
+        if key is None:
+            connection = apsw.Connection(
+                str(path), flags=flags, vfs=VFS, statementcachesize=STATEMENTS
+            )
+        else:
+            connection = cipher.connect(path, key, flags=flags, statements=STATEMENTS)
         _persist_wal(connection)
         _keep_plans(connection)
         connection.set_busy_timeout(5000)
@@ -123,8 +135,17 @@ def open_writer(path: Path, *, durability: str) -> apsw.Connection:
         return connection
 
 
-def open_reader(path: Path, *, read_only: bool = False) -> apsw.Connection:
-    """A connection for reading; with `read_only` no file is created or changed, not even -shm."""
+def open_reader(
+    path: Path, *, read_only: bool = False, keys: cipher.Keys | None = None
+) -> Connection:
+    """A connection for reading; with `read_only` no file is created or changed, not even -shm.
+
+    `keys` open an encrypted file; raises AccessDenied when none of them fits.
+    """
+    return cipher.opened(path, keys, lambda key: _reader(path, key, read_only=read_only))
+
+
+def _reader(path: Path, key: Key | None, *, read_only: bool) -> Connection:
     load_vfs()
     name = quote(str(path))
     live = Path(f"{path}-shm").exists()
@@ -135,13 +156,17 @@ def open_reader(path: Path, *, read_only: bool = False) -> apsw.Connection:
         )
     mode = ("mode=ro&readonly_shm=1" if live else "immutable=1") if read_only else "mode=rw"
     access = apsw.SQLITE_OPEN_READONLY if read_only else apsw.SQLITE_OPEN_READWRITE
+    flags = access | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX
     with typed_errors(path):
-        connection = apsw.Connection(
-            f"file:{name}?{mode}",
-            flags=access | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOMUTEX,
-            vfs=VFS,
-            statementcachesize=100,
-        )
+        if key is None:
+            connection = apsw.Connection(
+                f"file:{name}?{mode}",
+                flags=flags,
+                vfs=VFS,
+                statementcachesize=100,
+            )
+        else:
+            connection = cipher.connect(path, key, flags=flags, uri=mode)
         if not read_only:
             _persist_wal(connection)
         _keep_plans(connection)
@@ -177,28 +202,49 @@ def template() -> bytes:
     with TemporaryDirectory(prefix="pyesdb-template-") as folder:
         path = Path(folder, "template.db")
         connection = open_new(path)
-        connection.execute("PRAGMA journal_mode=WAL").fetchall()
-        connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()
-        connection.execute(f"PRAGMA user_version={FORMAT}").fetchall()
+        _make_tables(connection)
         connection.close()
         return path.read_bytes()
 
 
-def create(path: Path, identity: dict[str, int | str]) -> None:
-    """Write a new store file with its identity, and sync it; an existing one is overwritten."""
+def _make_tables(connection: Connection) -> None:
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
+    connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()
+    connection.execute(f"PRAGMA user_version={FORMAT}").fetchall()
+
+
+def create(path: Path, identity: dict[str, int | str], key: Key | None = None) -> None:
+    """Write a new store file with its identity, and sync it; an existing one is overwritten.
+
+    With `key` it is encrypted from its first byte, and its check lies beside it.
+    """
     with typed_errors(path):
         for suffix in ("-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(template())
-        connection = open_writer(path, durability="os")
+            file.write(template() if key is None else b"")
+        if key is not None:
+            _make_encrypted(path, key)
+        connection = open_writer(path, durability="os", keys=lambda: [key] if key else [])
         with connection:
-            for key, value in {"format": FORMAT, "machine": 1, **identity}.items():
-                connection.execute(statement("set_meta"), (key, value)).fetchall()
+            for name, value in {"format": FORMAT, "machine": 1, **identity}.items():
+                connection.execute(statement("set_meta"), (name, value)).fetchall()
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.close()
         sync(path)
+
+
+def _make_encrypted(path: Path, key: Key) -> None:
+    """Tables in an empty file, and its check; looks that it is not readable without the key."""
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+    connection = cipher.connect(path, key, flags=flags)
+    connection.execute("PRAGMA page_size=4096").fetchall()
+    connection.execute("PRAGMA temp_store=MEMORY").fetchall()
+    _make_tables(connection)
+    connection.close()
+    cipher.look_encrypted(path)
+    cipher.write_check(path, cipher.new_check(key))
 
 
 def identity_of(connection: apsw.Connection) -> dict[str, int | str]:

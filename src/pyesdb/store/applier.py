@@ -16,6 +16,7 @@ from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import EXPIRES_US
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite import files
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.telemetry.log import logger
 
 Settle = Callable[[Entry, list[Outcome]], None]
@@ -54,9 +55,11 @@ class Applier:
         settle: Settle,
         incarnation: int | None = None,
         on_open: Callable[[], None] = lambda: None,
+        keys: Keys | None = None,
     ) -> None:
         self._path = path
         self._on_open = on_open
+        self._keys = keys
         self._incarnation = incarnation
         self.durability = durability
         """Changed: holds from the next entry on."""
@@ -129,7 +132,9 @@ class Applier:
         inode = self._found_inode()
         self._on_open()
         self._opened_with = self.durability
-        self._connection = files.open_writer(self._path, durability=self._opened_with)
+        self._connection = files.open_writer(
+            self._path, durability=self._opened_with, keys=self._keys
+        )
         self._on_open()  # it may have been found at rest meanwhile
         self._inode = inode
         if self._found_inode() != inode:

@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from pyesdb.model.errors import PyesdbError
 from pyesdb.sqlite import files
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.statements import ROWS, rows, statement
 from pyesdb.store.applier import MovedError
 
@@ -21,8 +22,8 @@ NAMES_MAX = 200_000
 class Reader:
     """One read connection."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
-        self.connection = files.open_reader(path, read_only=read_only)
+    def __init__(self, path: Path, *, read_only: bool, keys: Keys | None = None) -> None:
+        self.connection = files.open_reader(path, read_only=read_only, keys=keys)
         self.execute = self.connection.cursor().execute
 
     def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
@@ -86,8 +87,10 @@ class Readers:
         *,
         read_only: bool,
         shared: bool,
+        keys: Keys | None = None,
     ) -> None:
         self._path = path
+        self._keys = keys
         self._incarnation = incarnation
         self._on_moved = on_moved
         self._on_open = on_open
@@ -162,7 +165,7 @@ class Readers:
     def _open(self) -> Reader:
         before = self._stat()
         self._on_open()
-        reader = Reader(self._path, read_only=self._read_only)
+        reader = Reader(self._path, read_only=self._read_only, keys=self._keys)
         with self._mutex:
             self._all.add(reader)
         self._on_open()  # it may have been found at rest meanwhile

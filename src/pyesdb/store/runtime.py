@@ -24,6 +24,7 @@ from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.outcomes import Done, Outcome, Refused, error_of
 from pyesdb.model.results import ScavengeResult
 from pyesdb.model.versions import Token
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
@@ -55,6 +56,7 @@ class StoreRuntime:
         pool: Executor,
         on_moved: Callable[["StoreRuntime"], PyesdbError],
         on_open: Callable[["StoreRuntime"], None],
+        keys: Keys | None = None,
     ) -> None:
         self.store_id = store_id
         self.incarnation = incarnation
@@ -72,7 +74,7 @@ class StoreRuntime:
         self._mutex = threading.Lock()
         self._configuring = threading.Lock()
         self.applier = Applier(
-            path, config.durability, self._settle, incarnation, lambda: on_open(self)
+            path, config.durability, self._settle, incarnation, lambda: on_open(self), keys
         )
         self.applier.control = control
         self._log = LocalLog(self.applier, lock, now_us)
@@ -85,6 +87,7 @@ class StoreRuntime:
             lambda: on_open(self),
             read_only=read_only,
             shared=shared,
+            keys=keys,
         )
         self.names = Names()
 

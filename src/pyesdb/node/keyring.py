@@ -1,0 +1,56 @@
+"""The keys of a node's stores: what its sources offer, asked anew whenever a file is opened.
+
+Opens of one directory in one process share the node, and so the sources: what one of them was
+given opens the stores for all. No key is kept here.
+"""
+
+from pathlib import Path
+
+from pyesdb.config.keys import KeySource
+from pyesdb.model.errors import PyesdbError
+from pyesdb.model.keys import Key
+from pyesdb.sqlite import cipher
+
+
+class Keyring:
+    """The key sources of one directory in this process."""
+
+    def __init__(self, source: KeySource | None) -> None:
+        self._sources: list[KeySource] = []
+        self._fitting: set[tuple[str, str]] = set()
+        """Store ids and checks for which a key was found: listing stores asks once for each."""
+        self.add(source)
+
+    def add(self, source: KeySource | None) -> None:
+        """Take one more source; raises AccessDenied when this process cannot encrypt."""
+        if source is not None:
+            cipher.require()
+            self._sources.append(source)
+
+    def offered(self, store_id: str) -> tuple[Key, ...]:
+        """The keys of a store, the current one first."""
+        return tuple(key for source in self._sources for key in source.keys(store_id))
+
+    def of(self, store_id: str) -> cipher.Keys:
+        """The same, for whoever opens the store's file later."""
+        return lambda: self.offered(store_id)
+
+    def for_new(self, store_id: str) -> Key | None:
+        """The key that a store is created with; raises AccessDenied when there must be one."""
+        for source in self._sources:
+            key = source.for_new(store_id)
+            if key is not None:
+                return key
+        return None
+
+    def locked(self, store_id: str, path: Path) -> str:
+        """Why a store's file cannot be read with the keys that there are, "" if it can."""
+        try:
+            check = cipher.read_check(path)
+            if check is None or (store_id, check.check) in self._fitting:
+                return ""
+            cipher.key_for(check, self.of(store_id), path)
+        except PyesdbError as error:
+            return str(error)
+        self._fitting.add((store_id, check.check))
+        return ""
