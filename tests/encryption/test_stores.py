@@ -9,6 +9,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent
+from pyesdb.sqlite import cipher
 from tests.encryption.conftest import A, B, Open
 
 pytestmark = pytest.mark.encryption
@@ -239,3 +240,19 @@ def test_exclusive_and_several_writers(open_db: Open) -> None:
     with open_db(exclusive=True) as db:
         fill(db.create_store("x"), 3)
         assert db.store("x").version("needle-stream") == 2
+
+
+def test_the_key_is_not_taken_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over another VFS `PRAGMA key` answers ok, and the pages are written in plain."""
+    from pyesdb.model.keys import Key
+    from pyesdb.sqlite import files
+
+    files.load_vfs()
+    real = cipher.apsw.Connection
+
+    def elsewhere(*args: Any, **options: Any) -> Any:
+        return real(*args, **(options | {"vfs": files.VFS}))
+
+    monkeypatch.setattr(cipher.apsw, "Connection", elsewhere)
+    with pytest.raises(pyesdb.AccessDenied, match="was opened with the VFS"):
+        files.create(tmp_path / "store.db", {"store": "x"}, Key(b"k" * 32))
