@@ -108,8 +108,8 @@ def test_a_small_disk(tmp_path: Path) -> None:
             store, acknowledged = db.create_store("x"), 0
             full = False
             while not full:
-                try:
-                    store.append("s", NewEvent("E", "x" * 50_000))
+                try:  # large: what it leaves free has room for the entry behind a failed commit
+                    store.append("s", NewEvent("E", "x" * 200_000))
                     acknowledged += 1
                 except pyesdb.DiskFull:
                     full = True

@@ -156,6 +156,19 @@ def test_a_lock_file_passes_the_gate_and_gives_both_back(tmp_path: Path) -> None
     lock.close()
 
 
+def test_a_lock_file_that_is_held_is_not_closed(tmp_path: Path) -> None:
+    """Closing a descriptor gives all record locks of its file back."""
+    lock = LockFile(tmp_path / "a.lock")
+    owner = object()
+    assert lock.try_acquire(owner)
+    lock.rest()
+    assert holders(tmp_path / "a.lock") == 1
+    lock.let_go(owner)
+    assert holders(tmp_path / "a.lock") == 0
+    assert lock.try_acquire(owner)
+    lock.close()
+
+
 def holders(path: Path) -> int:
     """How many bytes of a lock file are locked, as another process sees it."""
     pid = os.getpid()

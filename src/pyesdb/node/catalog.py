@@ -23,6 +23,7 @@ from pyesdb.model.events import NewEvent, RecordedEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.outcomes import Appended
 from pyesdb.node.actor import actor
+from pyesdb.store.queries import head
 from pyesdb.store.reads import AllRead
 from pyesdb.store.runtime import StoreRuntime
 
@@ -315,6 +316,8 @@ class Catalog:
             return self._fold.existing, self._seen
 
     def _update(self) -> None:
+        if self._system.ask(head) == self._seen:
+            return
         read = AllRead(
             self._system,
             self._seen,

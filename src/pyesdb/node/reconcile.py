@@ -209,7 +209,7 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
         "incarnation": record.incarnation,
     }
     adopt(path, identity, frozen=control.frozen)
-    configure(path, control)
+    _commit_into(path, _configure(control), None)
     hook("draft identified")
     files.sync(path)
     files.sync(draft)
@@ -244,15 +244,25 @@ def make_file(
     """A store's directory with its file, complete and durable, under the store's lock."""
     folder = layout.folder(store_id)
     draft = layout.stores / f".{store_id}.{incarnation}.new"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(mode=0o700)
+    try:
+        draft.mkdir(mode=0o700)
+    except FileExistsError:  # of one who died
+        shutil.rmtree(draft)
+        draft.mkdir(mode=0o700)
     path = draft / "store.db"
-    files.create(
-        path,
-        {"database": database, "store": store_id, "incarnation": incarnation},
-        key,
-    )
-    configure(path, control, lambda: [key] if key else [])
+    identity: dict[str, int | str] = {
+        "database": database,
+        "store": store_id,
+        "incarnation": incarnation,
+    }
+    applier = Applier(path, "os", _nobody_waits)
+    try:
+        connection = files.draft(path, identity, key)
+        applier.adopt(connection)
+        _commit_alone(applier, _configure(control))
+        files.settle(connection)
+    finally:
+        applier.close()
     hook("file made")
     files.sync(path)
     files.sync(draft)
@@ -261,19 +271,23 @@ def make_file(
     files.sync(layout.stores)
 
 
-def configure(path: Path, control: Control, keys: Keys | None = None) -> None:
-    """The first entry of a new store: the settings that its machine must know."""
-    command = with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
-    _commit_alone(path, command, keys)
+def _configure(control: Control) -> Configure:
+    """The entry in front of a new store: the settings that its machine must know."""
+    return with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
 
 
-def _commit_alone(path: Path, command: Configure | Seal, keys: Keys | None) -> None:
+def _commit_alone(applier: Applier, command: Configure | Seal) -> None:
     """One entry into a file that nobody else uses."""
-    applier = Applier(path, "fsync", _nobody_waits, keys=keys)
     log = LocalLog(applier, None, now_us)
     log.start(applier.deliver)
+    log.propose([command])
+
+
+def _commit_into(path: Path, command: Configure | Seal, keys: Keys | None) -> None:
+    """The same, durable, into a file that is not open."""
+    applier = Applier(path, "fsync", _nobody_waits, keys=keys)
     try:
-        log.propose([command])
+        _commit_alone(applier, command)
     finally:
         applier.close()
 
@@ -308,7 +322,7 @@ def _to_trash(node: Node, record: c.Record) -> None:
         _set_aside(layout, store_id)
         return
     try:
-        _commit_alone(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True), keys)
+        _commit_into(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True), keys)
     except PyesdbError as error:
         logger.warning("store %s goes to the trash unsealed: %s", store_id, error)
     hook("sealed")

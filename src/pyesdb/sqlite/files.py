@@ -219,20 +219,38 @@ def create(path: Path, identity: dict[str, int | str], key: Key | None = None) -
     With `key` it is encrypted from its first byte, and its check lies beside it.
     """
     with typed_errors(path):
+        connection = draft(path, identity, key)
+        settle(connection)
+        connection.close()
+        sync(path)
+
+
+def draft(path: Path, identity: dict[str, int | str], key: Key | None = None) -> Connection:
+    """Write a new store file with its identity; who fills it calls `settle` and `sync`."""
+    with typed_errors(path):
         for suffix in ("-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(template() if key is None else b"")
-        if key is not None:
+        flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+        if key is None:
+            connection = apsw.Connection(str(path), flags=flags, vfs=VFS)
+        else:
             _make_encrypted(path, key)
-        connection = open_writer(path, durability="os", keys=lambda: [key] if key else [])
+            connection = cipher.connect(path, key, flags=flags)
+        # one connection alone: no index of the log, and no sync before the file is complete
+        for pragma in ("locking_mode=EXCLUSIVE", "synchronous=OFF", "temp_store=MEMORY"):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
         with connection:
             for name, value in {"format": FORMAT, "machine": 1, **identity}.items():
                 connection.execute(statement("set_meta"), (name, value)).fetchall()
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-        connection.close()
-        sync(path)
+        return connection
+
+
+def settle(connection: Connection) -> None:
+    """Put everything of a draft into its file: nothing stays beside it when it is closed."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _make_encrypted(path: Path, key: Key) -> None:

@@ -157,6 +157,10 @@ class Applier:
             found.append(with_digest(Freeze, uuid7_bytes(), control.frozen))
         return found
 
+    def adopt(self, connection: files.Connection) -> None:
+        """Use a connection that is open already."""
+        self._connection, self._inode = connection, self._found_inode()
+
     def deliver(self, entries: Sequence[Entry]) -> None:
         """Apply entries in order; one that is applied already is ignored, a gap is a fault."""
         for entry in entries:
