@@ -1,8 +1,8 @@
 """Fixtures for every tier: databases of each face, stores of each kind.
 
 `face` is how the package is called: the synchronous half, or the asynchronous one driven through a
-loop in a thread (tests/contract/faces.py). `store` is the default store and a created one, so a
-test that takes it runs on four targets. Nothing here waits for time.
+loop in a thread (tests/contract/faces.py). `store` is of each kind in KINDS, so a test that takes
+it runs on all TARGETS. Nothing here waits for time.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,27 @@ def runner() -> Iterator[Any]:
 
 
 FACES = ("sync", "async")
-TARGETS = [(kind, name) for kind in ("default", "created") for name in FACES]
+KINDS: dict[str, tuple[str, ...]] = {
+    "default": FACES,
+    "created": FACES,
+    "recovered": ("sync",),
+    "restored": ("sync",),
+    "copied": ("async",),
+}
+"""Kinds of stores, and the faces on which the contract is tested: how a store came to be is the
+same below both faces, so one is enough for most."""
+
+TARGETS = [(kind, name) for kind, faces in KINDS.items() for name in faces]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave out the pairs of kind and face that are not targets."""
+
+    def wanted(item: pytest.Item) -> bool:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        return params.get("face", "sync") in KINDS.get(params.get("store"), FACES)
+
+    items[:] = filter(wanted, items)
 
 
 def face_named(name: str, request: pytest.FixtureRequest) -> Any:
@@ -60,17 +81,38 @@ def open_db(face: Any, data_dir: Path) -> Iterator[Callable[..., Any]]:
             database.close()
 
 
+def make_store(database: Any, kind: str, folder: Path) -> None:
+    """An empty store named for its kind; nothing else is left."""
+    from pyesdb import NewEvent
+
+    if kind == "copied":  # a fork from before its source's first event
+        database.create_store("source").append("s", [NewEvent("E") for _ in range(3)])
+        database.copy_store("source", kind, as_of=0)
+        database.remove_store("source", purge=True)
+        return
+    database.create_store(kind)
+    if kind == "restored":
+        database.backup_store(kind, folder / "backup")
+        database.remove_store(kind, purge=True)
+        database.restore_backup(folder / "backup")
+    elif kind == "recovered":
+        database.remove_store(kind)
+        database.recover_store(kind)
+
+
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
-    """A new database, and one with a store named "created": copying is cheaper than making."""
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A new database with a store of a kind: copying is cheaper than making."""
     import pyesdb
 
-    made: dict[bool, Path] = {}
-    for with_store in (False, True):
-        made[with_store] = tmp_path_factory.mktemp("template") / "data"
-        with pyesdb.open(made[with_store], durability="os") as database:
-            if with_store:
-                database.create_store("created")
+    @cache
+    def made(kind: str) -> Path:
+        folder = tmp_path_factory.mktemp(kind)
+        with pyesdb.open(folder / "data", durability="os") as database:
+            if kind != "default":
+                make_store(database, kind, folder)
+        return folder / "data"
+
     return made
 
 
@@ -87,17 +129,18 @@ def db(
     request: pytest.FixtureRequest,
     open_db: Callable[..., Any],
     data_dir: Path,
-    templates: dict[bool, Path],
+    templates: Callable[[str], Path],
 ) -> Any:
-    with_store = not {"store", "own_store"}.isdisjoint(request.fixturenames)
-    shutil.copytree(templates[with_store], data_dir)
+    kind = "created" if "own_store" in request.fixturenames else "default"
+    params = request.node.callspec.params if hasattr(request.node, "callspec") else {}
+    shutil.copytree(templates(params.get("store", kind)), data_dir)
     data_dir.chmod(0o700)
     return open_db(data_dir, durability="os")
 
 
-@pytest.fixture(params=["default", "created"])
+@pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, db: Any) -> Any:
-    return db.store() if request.param == "default" else db.store("created")
+    return db.store() if request.param == "default" else db.store(request.param)
 
 
 @pytest.fixture
@@ -110,12 +153,12 @@ def own_store(db: Any) -> Any:
 def kept_store(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    templates: dict[bool, Path],
+    templates: Callable[[str], Path],
 ) -> Iterator[Any]:
     """One store for all tests of a module that only read, or are refused; on every target."""
     kind, name = request.param
     directory = tmp_path_factory.mktemp("kept") / "data"
-    shutil.copytree(templates[True], directory)
+    shutil.copytree(templates(kind), directory)
     with face_named(name, request).open(directory, durability="os") as database:
         yield database.store(kind)
 
@@ -124,11 +167,11 @@ def kept_store(
 def kept_own(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
-    templates: dict[bool, Path],
+    templates: Callable[[str], Path],
 ) -> Iterator[Any]:
     """As `kept_store`, on a created store only."""
     directory = tmp_path_factory.mktemp("kept") / "data"
-    shutil.copytree(templates[True], directory)
+    shutil.copytree(templates("created"), directory)
     with face_named(request.param, request).open(directory, durability="os") as database:
         yield database.store("created")
 
