@@ -209,7 +209,7 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
         "incarnation": record.incarnation,
     }
     adopt(path, identity, frozen=control.frozen)
-    _commit_into(path, _configure(control), None)
+    _commit_alone(path, _configure(control))
     hook("draft identified")
     files.sync(path)
     files.sync(draft)
@@ -259,7 +259,7 @@ def make_file(
     try:
         connection = files.draft(path, identity, key)
         applier.adopt(connection)
-        _commit_alone(applier, _configure(control))
+        _commit(applier, _configure(control))
         files.settle(connection)
     finally:
         applier.close()
@@ -276,18 +276,18 @@ def _configure(control: Control) -> Configure:
     return with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
 
 
-def _commit_alone(applier: Applier, command: Configure | Seal) -> None:
+def _commit(applier: Applier, command: Configure | Seal) -> None:
     """One entry into a file that nobody else uses."""
     log = LocalLog(applier, None, now_us)
     log.start(applier.deliver)
     log.propose([command])
 
 
-def _commit_into(path: Path, command: Configure | Seal, keys: Keys | None) -> None:
+def _commit_alone(path: Path, command: Configure | Seal, keys: Keys | None = None) -> None:
     """The same, durable, into a file that is not open."""
     applier = Applier(path, "fsync", _nobody_waits, keys=keys)
     try:
-        _commit_alone(applier, command)
+        _commit(applier, command)
     finally:
         applier.close()
 
@@ -322,7 +322,7 @@ def _to_trash(node: Node, record: c.Record) -> None:
         _set_aside(layout, store_id)
         return
     try:
-        _commit_into(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True), keys)
+        _commit_alone(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True), keys)
     except PyesdbError as error:
         logger.warning("store %s goes to the trash unsealed: %s", store_id, error)
     hook("sealed")
