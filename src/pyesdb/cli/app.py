@@ -12,6 +12,7 @@ from pyesdb.cli import exits, failures
 from pyesdb.cli.append import append
 from pyesdb.cli.config import config
 from pyesdb.cli.demo.command import demo
+from pyesdb.cli.doctor import doctor
 from pyesdb.cli.key import key
 from pyesdb.cli.read import read, streams
 from pyesdb.cli.settings import common_options
@@ -79,7 +80,7 @@ def main() -> None:
     """
 
 
-for _command in (demo, store, append, read, streams, config, export, import_, key):
+for _command in (demo, store, append, read, streams, config, doctor, export, import_, key):
     main.add_command(_command)
 for _command in (stats, verify):
     store.add_command(_command)

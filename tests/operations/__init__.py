@@ -1,0 +1,1 @@
+"""What operators do: on the public surface."""
