@@ -17,6 +17,7 @@ from pyesdb.operations.surroundings import disk, environment, permissions
 
 WAL_LARGE = 256 << 20
 NEARLY = 0.9
+_KEYLESS = "no key was given"
 _OURS = {"pyesdb.json", "stores", "locks", "trash", "drafts"}
 _DEVICE = re.compile(r"(con|prn|aux|nul|com|lpt)[-_]?[0-9]*\Z")
 _LIMITS = {"max_events": "events", "max_bytes": "bytes", "max_streams": "streams"}
@@ -100,7 +101,7 @@ def _database(
     yield from _spellings(stores)
     whole = 0
     for done, (store_id, info) in enumerate(stores.items(), 1):
-        found = list(_store(db, base, info)) if store_id[0] != "$" else []
+        found = list(_store(db, info)) if store_id[0] != "$" else []
         found += _log(base, store_id)
         whole += not found
         yield from found
@@ -154,7 +155,7 @@ def _spellings(stores: Iterable[str]) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _store(db: pyesdb.Database, base: Path, info: pyesdb.StoreInfo) -> Iterator[Finding]:
+def _store(db: pyesdb.Database, info: pyesdb.StoreInfo) -> Iterator[Finding]:
     """One store: whether it can be opened, and how near it is to its limits."""
     store_id = info.store_id
     if info.status in (pyesdb.StoreStatus.RUNNING, pyesdb.StoreStatus.FROZEN):
@@ -163,7 +164,7 @@ def _store(db: pyesdb.Database, base: Path, info: pyesdb.StoreInfo) -> Iterator[
         except (pyesdb.Ended, pyesdb.NotFound):
             return  # removed meanwhile
         except pyesdb.PyesdbError as error:
-            yield _not_opened(base, store_id, error)
+            yield _not_opened(store_id, str(error))
             return
         for setting, counter in _LIMITS.items():
             limit, value = getattr(info.config, setting), getattr(stats, counter)
@@ -174,18 +175,17 @@ def _store(db: pyesdb.Database, base: Path, info: pyesdb.StoreInfo) -> Iterator[
                     "raise it (update_store), or scavenge; beyond it appends raise LimitExceeded",
                 )  # fmt: skip
     elif info.status is pyesdb.StoreStatus.FAILED:
-        yield _problem("stores", f"{store_id}: {info.reason}")
+        yield _not_opened(store_id, info.reason)
     else:
         yield Finding("stores", "hint", f"{store_id} is {info.status}: {info.reason}", "look again")
 
 
-def _not_opened(base: Path, store_id: str, error: pyesdb.PyesdbError) -> Finding:
-    """A store that cannot be opened; without its key that is as it should be."""
-    found = _problem("stores", f"{store_id}: {error}")
-    locked = isinstance(error, pyesdb.AccessDenied)
-    if locked and (base / "stores" / store_id / "key.json").exists():
-        return Finding("stores", "hint", found.what, found.advice)
-    return found
+def _not_opened(store_id: str, reason: str) -> Finding:
+    """A store that cannot be opened; that its key is not here may be as it should be."""
+    if _KEYLESS in reason:
+        what = f"{store_id} is encrypted and was not looked at: {_KEYLESS} for it"
+        return Finding("stores", "hint", what, "give the keys: config=, --config or PYESDB_CONFIG")
+    return _problem("stores", f"{store_id}: {reason}")
 
 
 def _log(base: Path, store_id: str) -> list[Finding]:
