@@ -36,7 +36,7 @@ with pyesdb.open(sys.argv[1]) as db:
 UPDATE = """
 import sys, pyesdb
 with pyesdb.open(sys.argv[1]) as db:
-    db.update_store(sys.argv[2], max_append_events=1)
+    db.save_template("small", max_append_events=1)
 """
 
 
@@ -149,14 +149,15 @@ def test_a_store_made_again_by_another_process_is_not_the_same(data_dir: Path, u
         assert db.store("acme").read("s", missing_ok=True).to_list() == []
 
 
-@pytest.mark.parametrize("rests", [True, False], ids=["at rest", "open"])
-def test_settings_that_another_process_changed_hold(data_dir: Path, rests: bool) -> None:
+@pytest.mark.parametrize("rests", [True, False], ids=["rests", "open"])
+def test_a_template_that_another_process_changed_holds(data_dir: Path, rests: bool) -> None:
     with pyesdb.open(data_dir, durability="os") as db:
-        store = db.create_store("acme")
+        db.save_template("small", max_append_events=2)
+        store = db.create_store("acme", template="small")
         store.append("s", [NewEvent("E"), NewEvent("E")])
         if rests:
             let_rest(store)
-        output_of(UPDATE, str(data_dir), "acme")
+        output_of(UPDATE, str(data_dir))
         if not rests:
             node_of(db).duties.run("refresh")
         with pytest.raises(pyesdb.LimitExceeded):
