@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from pyesdb.node.backup import last_state
 from pyesdb.sqlite import files
+from pyesdb.sqlite.backup import Frozen
 from pyesdb.store import cutting
 from pyesdb.store.adopting import adopt
 from pyesdb.store.verify import verify_file
@@ -45,5 +47,18 @@ def test_a_fork_at_any_position(tmp_path: Path, first: int) -> None:
         owed = rows(copy, "SELECT max(position) FROM delivery")[0][0] or 0
         cursors = rows(copy, "SELECT max(cursor) FROM subscription")[0][0] or 0
         assert max(owed, cursors) <= position
-    chains = {row[0] for path in (source, copy) for row in rows(path, "SELECT value FROM state")}
-    assert len(chains) == 2
+
+
+def test_a_copy_has_a_chain_of_its_own(tmp_path: Path) -> None:
+    """No state of it is that of a replica of its source."""
+    source, copy = tmp_path / "store.db", tmp_path / "copy.db"
+    lab = Lab(source)
+    fill(lab)
+    lab.close()
+    checkpoint(source)
+    shutil.copyfile(source, copy)
+    adopt(copy, {"store": "copy", "incarnation": 77}, frozen=False)
+    with Frozen(source, read_only=False) as old, Frozen(copy, read_only=False) as new:
+        before, behind = last_state(old), last_state(new)
+    assert behind.seq == before.seq + 1
+    assert behind.chain != before.chain
