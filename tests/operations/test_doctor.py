@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import pyesdb
@@ -53,6 +54,31 @@ def test_a_healthy_database_has_no_finding_and_is_left_as_it_was(data: Path) -> 
     assert everything(data) == before
     areas = [one.area for one in examine(data, environ={}).findings]
     assert set(areas) == {"environment", "disk", "permissions", "database", "stores"}
+
+
+def test_folders_that_are_not_made_yet(data: Path) -> None:
+    for name in ("trash", "drafts"):
+        shutil.rmtree(data / name)
+    assert found(data) == []
+
+
+def test_stores_that_come_and_go_meanwhile(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def removed(*_: Any) -> Any:
+        raise pyesdb.StoreNotFound("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pyesdb.Database, "store_stats", removed)
+        assert found(data) == []
+    listing = pyesdb.Database.list_stores
+
+    def starting(*args: Any, **more: Any) -> Any:
+        status = pyesdb.StoreStatus.STARTING
+        known = listing(*args, **more)
+        made = msgspec.structs.replace(known["acme"], status=status, reason="being created")
+        return {**known, "acme": made}
+
+    monkeypatch.setattr(pyesdb.Database, "list_stores", starting)
+    assert found(data) == ["hint stores: acme is starting: being created"]
 
 
 def test_a_database_in_use_here(data: Path) -> None:
@@ -212,7 +238,7 @@ def no_version(name: str) -> str:
     raise metadata.PackageNotFoundError(name)
 
 
-def failing(*_: Any) -> Any:
+def failing(*_: Any, **__: Any) -> Any:
     raise OSError(5, "Input/output error")
 
 
@@ -224,7 +250,8 @@ def test_what_cannot_be_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         patch.setattr(os, "fsync", failing)
         assert found(data) == ["problem disk: fsync fails: Input/output error"]
     with monkeypatch.context() as patch:
-        patch.delattr(os, "O_TMPFILE", raising=False)
+        patch.delattr(os, "O_TMPFILE", raising=False)  # as on a system without them, or mounts
+        patch.setattr(Path, "read_text", failing)
         assert found(data) == []
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", failing)

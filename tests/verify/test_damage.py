@@ -11,7 +11,7 @@ import pytest
 from pyesdb.sqlite import pages
 from pyesdb.store.verify import verify_file
 from tests.machine.lab import Lab
-from tests.verify.tools import change, checkpoint, fill, flip, told
+from tests.verify.tools import change, change_unindexed, checkpoint, fill, flip, told
 
 PAGE = 4096
 IDENTITY = {"store": "lab", "incarnation": 1}
@@ -204,6 +204,39 @@ def test_logical_damage_is_found_and_named(path: Path, kind: str) -> None:
     assert any(re.search(pattern, line) for line in lines), lines
     assert not found.ok
     assert all(problem.advice for problem in found.problems)
+
+
+@pytest.mark.parametrize(
+    ("index", "text", "said"),
+    [
+        (
+            "event_by_type",
+            "UPDATE event SET type = 3 WHERE position = 9",
+            ["position 9, index event_by_type | ", "index event_by_type, type 2, position 9 | "],
+        ),
+        (
+            "event_by_stream",
+            "UPDATE event SET version = 900 WHERE position = 9",
+            [
+                "position 9, index event_by_stream | ",
+                "index event_by_stream, stream 's1', version 3, position 9 | ",
+            ],
+        ),
+        ("stream_to_sweep", "UPDATE stream SET first = 3 WHERE name = 's2'", ["table stream | "]),
+        ("sqlite_autoindex_tag_1", "", ["while walking tag | "]),
+    ],
+)
+def test_an_index_that_disagrees_with_its_table(
+    path: Path, index: str, text: str, said: list[str]
+) -> None:
+    if text:
+        change_unindexed(path, index, text)
+    else:
+        change(path, "CREATE TABLE copy (id, name)")
+        change(path, f"UPDATE sqlite_schema SET rootpage = (SELECT rootpage FROM sqlite_schema "
+                     f"WHERE name = 'copy') WHERE name = '{index}'")  # fmt: skip
+    lines = told(verify_file(path, IDENTITY))
+    assert [part for part in said if not any(part in line for line in lines)] == [], lines
 
 
 def test_problems_are_bounded_in_number(path: Path) -> None:

@@ -65,6 +65,19 @@ def change(path: Path, *texts: str) -> None:
     connection.close()
 
 
+def change_unindexed(path: Path, index: str, text: str) -> None:
+    """Change a table while one of its indexes is out of the schema: they disagree afterwards."""
+    connection = files.open_writer(path, durability="os")
+    (row,) = connection.execute("SELECT * FROM sqlite_schema WHERE name = ?", (index,)).fetchall()
+    connection.close()
+    change(path, f"DELETE FROM sqlite_schema WHERE name = '{index}'")
+    change(path, text)
+    connection = files.open_writer(path, durability="os")
+    connection.execute("PRAGMA writable_schema=1").fetchall()
+    connection.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", row).fetchall()
+    connection.close()
+
+
 def told(found: Any) -> list[str]:
     """Each problem on a line."""
     return [f"{p.where} | {p.what}" for p in found.problems]

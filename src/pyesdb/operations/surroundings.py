@@ -5,6 +5,7 @@ or lock file, whose close would drop the locks that this process holds on it.
 """
 
 import os
+import resource
 import shutil
 import stat
 import sys
@@ -60,10 +61,6 @@ def _sqlite() -> Finding:
 
 
 def _open_files() -> Iterator[Finding]:
-    try:
-        import resource
-    except ImportError:  # not on this system
-        return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft in (-1, resource.RLIM_INFINITY) or soft >= FILES_LEAST:
         yield Finding("environment", "ok", f"a process may open {soft:,} files")
