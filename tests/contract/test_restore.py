@@ -13,9 +13,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent, RequestError, Token
-from pyesdb.model.commands import Seal, with_digest
-from pyesdb.model.ids import uuid7_bytes
-from pyesdb.node import drafts, reconcile
+from pyesdb.node import alone, drafts
 from pyesdb.sqlite import archive
 from tests.contract.tools import everything, new_events, positions, versions
 
@@ -133,8 +131,8 @@ def test_frozen_stays_frozen_and_a_template_comes_along(
 def test_the_seal_of_a_removal_is_lifted(db: Any, target: Path, data_dir: Path) -> None:
     """A backup that is taken while its store is being removed restores to one that runs."""
     db.create_store("tenant").append("s", new_events(1))
-    sealing = with_digest(Seal, uuid7_bytes(), sealed=True)
-    reconcile._commit_alone(data_dir / "stores" / "tenant" / "store.db", sealing)
+    path = data_dir / "stores" / "tenant" / "store.db"
+    alone.commit_into(path, alone.seal(sealed=True), None)
     db.backup_store("tenant", target)
     db.remove_store("tenant", purge=True)
     assert db.restore_backup(target).append("s", new_events(1)).version == 1

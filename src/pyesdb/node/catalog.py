@@ -62,6 +62,8 @@ class Record(msgspec.Struct, frozen=True):
     """Whether it was created with a key; its file's own check says how it is now."""
     reason: str = ""
     removed: int = 0
+    removal: int = 0
+    """The position of its StoreRemoved, which orders the trash, whatever the clock did."""
     trash_until: int = 0
     purge: bool = False
     trashed_as: str = ""
@@ -211,6 +213,7 @@ def _changes(record: Record, event: RecordedEvent, data: Any) -> dict[str, Any]:
         changes["reason"] = data["reason"]
     elif kind == REMOVED:
         changes["removed"] = event._created  # pyright: ignore[reportPrivateUsage]
+        changes["removal"] = event.position
         changes["trash_until"] = data["trash_until"]
         changes["purge"] = data["purge"]
         changes["trashed_as"] = ""
@@ -289,7 +292,7 @@ class Catalog:
                 for older in self._fold.trash.values()
                 if store_id in (None, older.store_id)
             ]
-        return sorted(found, key=lambda record: (record.removed, record.incarnation))
+        return sorted(found, key=lambda record: record.removal)
 
     def erased(self, incarnation: int) -> bool:
         """Whether this history was erased."""

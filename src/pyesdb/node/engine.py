@@ -26,7 +26,7 @@ from pyesdb.model.errors import (
     Unavailable,
 )
 from pyesdb.model.names import SYSTEM
-from pyesdb.node import drafts, reconcile
+from pyesdb.node import drafts, reconcile, trash
 from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
 from pyesdb.node.keyring import Keyring
@@ -36,7 +36,6 @@ from pyesdb.node.system import make_system
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
-from pyesdb.telemetry.clock import now_us
 from pyesdb.telemetry.log import logger
 
 IDLE_EVERY_S = 10.0
@@ -164,8 +163,11 @@ class Node:
             record = self.catalog.get(runtime.store_id)
             if record is None or not record.ready or record.incarnation != runtime.incarnation:
                 self._moved(runtime)
-            else:
+                continue
+            try:
                 self.show(runtime, record)
+            except PyesdbError as error:  # that store only: its next command brings it
+                logger.warning("store %s does not follow yet: %s", runtime.store_id, error)
 
     def open_stores(self) -> list[StoreRuntime]:
         """The stores that have files open in this process; not `$system`.
@@ -189,13 +191,7 @@ class Node:
 
     def expire_trash(self) -> None:
         """Erase what has been in the trash for its time; a recovery that was faster wins."""
-        now = now_us()
-        for record in self.catalog.trash():
-            if record.trash_until <= now:
-                try:
-                    reconcile.erase(self, record, time.monotonic() + 1.0)
-                except PyesdbError as error:
-                    logger.warning("store %s stays in the trash: %s", record.store_id, error)
+        trash.expire(self)
 
     def settle(self) -> None:
         """Bring every store id to rest that a crash left half-way."""
@@ -318,6 +314,9 @@ class Node:
         if runtime is self.system or (
             record and record.ready and record.incarnation == runtime.incarnation
         ):
+            if record and not reconcile.at_rest(self, record):
+                self._wait_until_ready(record)
+                return StoreStarting(f"store {runtime.store_id!r} was being recovered: try again")
             return StoreFailed(
                 f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced: "
                 "restore it from a backup"

@@ -15,7 +15,7 @@ from pyesdb.model.errors import (
 )
 from pyesdb.model.names import SYSTEM, check_store_id
 from pyesdb.node import catalog as c
-from pyesdb.node import reconcile
+from pyesdb.node import reconcile, trash
 from pyesdb.node.engine import Node
 from pyesdb.node.listing import missing
 from pyesdb.node.quota import note_one_more
@@ -88,9 +88,7 @@ def _note_created(
         record = node.record(store_id)
         if record is not None and record.exists:
             return record
-        if record is not None and not reconcile.at_rest(node, record):
-            # what was removed goes first, to its own place: by a crash or another process it waits
-            reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+        if _settled(node, record):
             continue
         version = -1 if record is None else record.version
         if "draft" not in data and node.keys.for_new(store_id) is not None:
@@ -177,10 +175,7 @@ def remove_store(node: Node, store_id: str, *, default: str, missing_ok: bool, p
     check_store_id(store_id)
     if _remove(node, store_id, purge=purge):
         return
-    trashed = node.catalog.trash(store_id) if purge else []
-    for record in trashed:
-        _erase(node, record)
-    if not trashed and not missing_ok:
+    if not (purge and trash.purge(node, store_id)) and not missing_ok:
         raise missing(store_id, node.record(store_id))
 
 
@@ -190,10 +185,11 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
         record = node.record(store_id)
         if record is None or not record.exists:
             return False
+        keep_s = node.config_of(record).trash_keep
         data: dict[str, object] = {
             "incarnation": record.incarnation,
             "purge": purge,
-            "trash_until": now_us() + round(node.config_of(record).trash_keep * 1e6),
+            "trash_until": now_us() + round(keep_s * 1e6),
         }
         try:
             node.note(record, c.REMOVED, data)
@@ -201,27 +197,10 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
             continue
         reconcile.hook("noted StoreRemoved")
         reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+        if not keep_s:
+            node.expire_trash()
         node.start_duties()
         return True
-
-
-def _erase(node: Node, trashed: c.Record) -> None:
-    """Erase what is in the trash; somebody else may be faster, or have recovered it."""
-    found: c.Record | None = trashed
-    while found is not None:
-        try:
-            return reconcile.erase(node, found, time.monotonic() + _TIMEOUT_S)
-        except WrongExpectedVersion:
-            found = _in_trash(node, trashed.store_id, trashed.incarnation)
-    return None
-
-
-def _in_trash(node: Node, store_id: str, incarnation: int | None = None) -> c.Record | None:
-    """The newest of an id in the trash, or the one of an incarnation."""
-    found = node.catalog.trash(store_id)
-    if incarnation is not None:
-        found = [record for record in found if record.incarnation == incarnation]
-    return found[-1] if found else None
 
 
 def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | None) -> str:
@@ -238,12 +217,13 @@ def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | 
             raise StoreAlreadyExists(
                 f"store {target!r} exists: recover_store(as_=...) gives another id"
             )
-        trashed = _in_trash(node, store_id)
+        record, trashed = node.record(store_id), trash.find(node, store_id)
         if trashed is None:
-            record = node.record(store_id)
             if record is not None and record.exists:
                 raise StoreAlreadyExists(f"store {store_id!r} exists, and none is in the trash")
             raise missing(store_id, record)
+        if _settled(node, there) or _settled(node, record):
+            continue
         try:
             _note_recovery(node, trashed, target, there, max_stores)
         except WrongExpectedVersion:
@@ -253,6 +233,14 @@ def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | 
     reconcile.reconcile(node, target, time.monotonic() + _TIMEOUT_S)
     reconcile.hook("recovered")
     return target
+
+
+def _settled(node: Node, record: c.Record | None) -> bool:
+    """A removal that was cut short is finished first; whether it had to be."""
+    if record is None or record.exists or reconcile.at_rest(node, record):
+        return False
+    reconcile.reconcile(node, record.store_id, time.monotonic() + _TIMEOUT_S)
+    return True
 
 
 def _note_recovery(

@@ -1,6 +1,7 @@
 """What there is: stores, their settings, the trash, the audit trail. Reads the catalog only."""
 
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from pyesdb.model.names import SYSTEM, check_store_id, check_tags
 from pyesdb.model.results import StoreInfo, StoreStatus, TrashedStore
 from pyesdb.model.selectors import select
 from pyesdb.node import catalog as c
+from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
 from pyesdb.store.reads import AllRead
 
@@ -47,6 +49,8 @@ def _info(node: Node, record: c.Record) -> StoreInfo:
     status, reason = StoreStatus.FROZEN if record.frozen else StoreStatus.RUNNING, ""
     if not record.ready:
         status, reason = StoreStatus.STARTING, "being created"
+    elif not reconcile.at_rest(node, record):
+        status, reason = StoreStatus.STARTING, "being recovered"
     elif not node.layout.file(record.store_id).exists():
         status = StoreStatus.FAILED
         reason = f"{node.layout.file(record.store_id)} is missing: restore it from a backup"
@@ -140,4 +144,4 @@ def templates(node: Node) -> dict[str, StoreSettings]:
     """The templates by name, each with what it sets."""
     node.check()
     found = sorted(node.catalog.templates(), key=lambda template: template.name)
-    return {template.name: cast(StoreSettings, dict(template.settings)) for template in found}
+    return {template.name: cast(StoreSettings, deepcopy(template.settings)) for template in found}

@@ -10,6 +10,7 @@ import resource
 import threading
 import time
 
+from pyesdb.model.errors import StoreFrozen
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
 
@@ -112,6 +113,8 @@ class OpenStores:
         for runtime in [*self.all(), *rested]:
             try:
                 runtime.expire_if_used()
+            except StoreFrozen:
+                pass  # nothing changes in it, by age neither
             except Exception as error:  # noqa: BLE001  (that store only; next time again)
                 logger.warning("store %s: expiry: %s", runtime.store_id, error)
             if runtime in rested:

@@ -9,8 +9,8 @@ It is the only path on which a store comes to life or goes, after a crash or wit
     StoreReady              the file must be there; a missing one is a failure, never made anew
     StoreRemoved            seal the file, move the directory to the trash
     StoreRemoved, purge     the same, then StoreErased
-    StoreRecovered          move the directory back; its next command unseals it
-    StoreErased             delete the trash
+    StoreRecovered          unseal the file, move the directory back
+    StoreErased             delete it, in the trash or on its way there
 
 What must never happen here: a file made for a store that was ready before, a directory moved that
 is not sealed, data deleted before StoreErased is durable.
@@ -24,22 +24,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from pyesdb.log.local import LocalLog
-from pyesdb.model.commands import Configure, Entry, Seal, with_digest
 from pyesdb.model.config import StoreConfig
-from pyesdb.model.errors import AccessDenied, PyesdbError, StoreFailed, WrongExpectedVersion
+from pyesdb.model.errors import (
+    AccessDenied,
+    Corrupt,
+    PyesdbError,
+    StoreFailed,
+    WrongExpectedVersion,
+)
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.keys import Key
-from pyesdb.model.outcomes import Outcome
+from pyesdb.node import alone
 from pyesdb.node import catalog as c
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout
 from pyesdb.sqlite import files
-from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.adopting import adopt
-from pyesdb.store.applier import Applier, Control
-from pyesdb.telemetry.clock import now_us
+from pyesdb.store.applier import Applier, Control, MovedError
 from pyesdb.telemetry.log import logger
 
 _PATIENCE_S = 0.002
@@ -122,7 +124,8 @@ def at_rest(node: Node, record: c.Record) -> bool:
     if record.last == c.REMOVED:
         return not record.purge and not node.layout.folder(record.store_id).exists()
     if record.last == c.ERASED:
-        return not node.layout.trashed(record.store_id, record.incarnation).exists()
+        trashed = node.layout.trashed(record.store_id, record.incarnation)
+        return not trashed.exists() and not node.layout.folder(record.store_id).exists()
     if record.last == c.RECOVERED:
         folder = node.layout.folder(record.store_id)
         return folder.exists() or not _trashed(node, record).exists()
@@ -130,8 +133,10 @@ def at_rest(node: Node, record: c.Record) -> bool:
 
 
 def _trashed(node: Node, record: c.Record) -> Path:
-    """Where an incarnation lies in the trash, or lay."""
-    return node.layout.trashed(record.trashed_as or record.store_id, record.incarnation)
+    """Where an incarnation lies in the trash; under an older id, if a recovery was cut short."""
+    layout, incarnation = node.layout, record.incarnation
+    place = layout.trashed(record.store_id, incarnation)
+    return place if place.exists() else next(layout.trash.glob(f"*.{incarnation}"), place)
 
 
 def _locked(
@@ -170,7 +175,7 @@ def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
             case c.RECOVERED:
                 _from_trash(node, record)
             case c.ERASED:
-                _delete(layout, layout.trashed(store_id, record.incarnation))
+                _wipe(node, record)
             case _:
                 pass
     return None
@@ -185,7 +190,7 @@ def _make(node: Node, record: c.Record) -> bool:
     folder = layout.folder(store_id)
     key = _key(node, record)
     if folder.exists():
-        found = incarnation_of(layout.file(store_id), node.keys.of(store_id))
+        found = alone.incarnation_of(layout.file(store_id), node.keys.of(store_id))
         if found == record.incarnation:
             files.sync(layout.stores)  # whoever put it there may have died before this
             return True
@@ -209,7 +214,7 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
         "incarnation": record.incarnation,
     }
     adopt(path, identity, frozen=control.frozen)
-    _commit_alone(path, _configure(control))
+    alone.commit_into(path, alone.configured(control), None)
     hook("draft identified")
     files.sync(path)
     files.sync(draft)
@@ -255,11 +260,11 @@ def make_file(
         "store": store_id,
         "incarnation": incarnation,
     }
-    applier = Applier(path, "os", _nobody_waits)
+    applier = Applier(path, "os", alone.nobody_waits)
     try:
         connection = files.draft(path, identity, key)
         applier.adopt(connection)
-        _commit(applier, _configure(control))
+        alone.commit(applier, alone.configured(control))
         files.settle(connection)
     finally:
         applier.close()
@@ -271,46 +276,6 @@ def make_file(
     files.sync(layout.stores)
 
 
-def _configure(control: Control) -> Configure:
-    """The entry in front of a new store: the settings that its machine must know."""
-    return with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
-
-
-def _commit(applier: Applier, command: Configure | Seal) -> None:
-    """One entry into a file that nobody else uses."""
-    log = LocalLog(applier, None, now_us)
-    log.start(applier.deliver)
-    log.propose([command])
-
-
-def _commit_alone(path: Path, command: Configure | Seal, keys: Keys | None = None) -> None:
-    """The same, durable, into a file that is not open."""
-    applier = Applier(path, "fsync", _nobody_waits, keys=keys)
-    try:
-        _commit(applier, command)
-    finally:
-        applier.close()
-
-
-def _nobody_waits(entry: Entry, outcomes: list[Outcome]) -> None:
-    """What is committed here has no caller."""
-
-
-def incarnation_of(path: Path, keys: Keys | None = None) -> int | None:
-    """The incarnation in a store file; None if there is no readable one."""
-    try:
-        reader = files.open_reader(path, keys=keys)
-    except PyesdbError:
-        return None
-    try:
-        found = files.identity_of(reader).get("incarnation")
-    except files.FAILURES:
-        return None
-    finally:
-        reader.close()
-    return found if isinstance(found, int) else None
-
-
 def _to_trash(node: Node, record: c.Record) -> None:
     """Seal the file, then move its directory; nobody can write to it before or behind."""
     layout, store_id = node.layout, record.store_id
@@ -318,13 +283,13 @@ def _to_trash(node: Node, record: c.Record) -> None:
     if not folder.exists():
         return
     keys = node.keys.of(store_id)
-    if incarnation_of(layout.file(store_id), keys) not in (record.incarnation, None):
+    if alone.incarnation_of(layout.file(store_id), keys) not in (record.incarnation, None):
         _set_aside(layout, store_id)
         return
     try:
-        _commit_alone(layout.file(store_id), with_digest(Seal, uuid7_bytes(), sealed=True), keys)
-    except PyesdbError as error:
-        logger.warning("store %s goes to the trash unsealed: %s", store_id, error)
+        alone.commit_into(layout.file(store_id), alone.seal(sealed=True), keys)
+    except (PyesdbError, MovedError) as error:
+        logger.warning("store %s goes to the trash unsealed: %r", store_id, error)
     hook("sealed")
     if target.exists():  # nothing is deleted that the catalog does not call erased
         os.rename(target, layout.trash / f"{target.name}.{uuid7_bytes().hex()}")
@@ -335,16 +300,21 @@ def _to_trash(node: Node, record: c.Record) -> None:
 
 
 def _from_trash(node: Node, record: c.Record) -> None:
-    """Move a directory back; its log unseals it before the next command, as for any setting."""
+    """Unseal the file, then move its directory back: whoever finds it there may write to it."""
     layout, folder = node.layout, node.layout.folder(record.store_id)
     source = _trashed(node, record)
+    keys = node.keys.of(record.trashed_as or record.store_id)
     if folder.exists():
-        keys = node.keys.of(record.store_id)
-        if incarnation_of(layout.file(record.store_id), keys) in (record.incarnation, None):
+        if alone.incarnation_of(layout.file(record.store_id), keys) in (record.incarnation, None):
             files.sync(layout.stores)  # whoever put it there may have died before this
             return
         _set_aside(layout, record.store_id)
     if source.exists():
+        try:
+            alone.commit_into(source / "store.db", alone.seal(sealed=False), keys)
+        except (Corrupt, MovedError) as error:  # in its place it is a failed store, and says why
+            logger.warning("store %s comes back as it is: %r", record.store_id, error)
+        hook("unsealed")
         os.rename(source, folder)
         hook("out of the trash")
         files.sync(layout.trash)
@@ -355,8 +325,16 @@ def erase(node: Node, record: c.Record, deadline: float) -> None:
     """Erase what is in the trash: first for the catalog, then on the disk."""
     node.note(record, c.ERASED, {"incarnation": record.incarnation})
     hook("noted StoreErased")
-    place = node.layout.trashed(record.store_id, record.incarnation)
-    _locked(node, record.store_id, deadline, lambda: _delete(node.layout, place))
+    _locked(node, record.store_id, deadline, lambda: _wipe(node, record))
+
+
+def _wipe(node: Node, erased: c.Record) -> None:
+    """Under the lock: delete what was erased; its way to the trash may have been cut short."""
+    now = node.record(erased.store_id)
+    with files.typed_errors(node.layout.trash):
+        if now is not None and now.incarnation == erased.incarnation:
+            _to_trash(node, erased)
+        _delete(node.layout, _trashed(node, erased))
 
 
 def sweep(node: Node) -> None:

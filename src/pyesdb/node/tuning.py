@@ -11,7 +11,6 @@ from pyesdb.config import settings as table
 from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import (
     InvalidConfig,
-    PyesdbError,
     RequestError,
     WrongExpectedVersion,
 )
@@ -20,7 +19,6 @@ from pyesdb.node import catalog as c
 from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
 from pyesdb.node.listing import existing
-from pyesdb.telemetry.log import logger
 
 
 def update_store(node: Node, store_id: str, settings: Mapping[str, Any]) -> StoreConfig:
@@ -79,19 +77,19 @@ def save_template(node: Node, name: str, settings: Mapping[str, Any]) -> None:
     """Save a template under a name (spelt like a store id); its stores follow.
 
     Those that are open here have the new settings when this returns; the others have them before
-    their next command. Raises InvalidConfig, InvalidStoreId.
+    their next command. Raises InvalidConfig.
     """
     node.writable()
     check_template_name(name)
     wanted = table.checked(settings)
-    _note_template(node, name, c.TEMPLATE_SAVED, {"settings": wanted})
-    for runtime in node.open_stores():
-        record = node.record(runtime.store_id)
-        if record is not None and record.template == name:
-            try:
-                node.show(runtime, record)
-            except PyesdbError as error:
-                logger.warning("store %s: template %s: %s", runtime.store_id, name, error)
+
+    def change(found: c.Template | None) -> tuple[str, dict[str, Any]] | None:
+        if found is not None and not found.removed and found.settings == wanted:
+            return None
+        return c.TEMPLATE_SAVED, {"settings": wanted}
+
+    _change_template(node, name, change)
+    node.refresh()
 
 
 def remove_template(node: Node, name: str) -> None:
@@ -101,11 +99,14 @@ def remove_template(node: Node, name: str) -> None:
     """
     node.writable()
     check_template_name(name)
-    found = node.catalog.template(name)
-    if found is None or found.removed:
-        known = ", ".join(sorted(t.name for t in node.catalog.templates())) or "none"
-        raise InvalidConfig(f"there is no template {name!r}: known are {known}")
-    _note_template(node, name, c.TEMPLATE_REMOVED, {})
+
+    def change(found: c.Template | None) -> tuple[str, dict[str, Any]]:
+        if found is None or found.removed:
+            known = ", ".join(sorted(t.name for t in node.catalog.templates())) or "none"
+            raise InvalidConfig(f"there is no template {name!r}: known are {known}")
+        return c.TEMPLATE_REMOVED, {}
+
+    _change_template(node, name, change)
 
 
 def check_template_name(name: str) -> str:
@@ -116,12 +117,20 @@ def check_template_name(name: str) -> str:
         raise InvalidConfig(f"template {name!r:.80}: {error}") from None
 
 
-def _note_template(node: Node, name: str, kind: str, data: dict[str, Any]) -> None:
+def _change_template(
+    node: Node,
+    name: str,
+    change: Callable[[c.Template | None], tuple[str, dict[str, Any]] | None],
+) -> None:
+    """Note what `change` says of the template as it is."""
     while True:
         found = node.catalog.template(name)
+        event = change(found)
+        if event is None:
+            return
         version = -1 if found is None else found.version
         try:
-            c.append_to_catalog(node.system, c.template_stream(name), version, kind, data)
+            c.append_to_catalog(node.system, c.template_stream(name), version, *event)
         except WrongExpectedVersion:
             continue
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyesdb.machine import Tx, apply
-from pyesdb.model.commands import Barrier, Command, Configure, Entry, Freeze, Seal, with_digest
+from pyesdb.model.commands import Barrier, Command, Configure, Entry, Freeze, with_digest
 from pyesdb.model.errors import Fault, Internal, PyesdbError, Unavailable
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import EXPIRES_US
@@ -150,9 +150,9 @@ class Applier:
         control, tx = self.control, self._tx
         if control is None or tx is None or control.revision <= tx.meta.get("revision", 0):
             return []
-        found = [with_digest(Configure, uuid7_bytes(), control.revision, control.settings)]
-        if tx.sealed:  # it was in the trash, and its recovery is the newer revision
-            found.insert(0, with_digest(Seal, uuid7_bytes(), sealed=False))
+        found: list[Command] = [
+            with_digest(Configure, uuid7_bytes(), control.revision, control.settings)
+        ]
         if control.frozen != tx.frozen:
             found.append(with_digest(Freeze, uuid7_bytes(), control.frozen))
         return found

@@ -101,6 +101,7 @@ class StoreRuntime:
             if known is not None and known.revision >= control.revision:
                 return False
             self.config = config
+            self.ages = None
             self.applier.durability = config.durability
             self.applier.control = control
             return True
