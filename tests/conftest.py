@@ -37,9 +37,10 @@ KINDS: dict[str, tuple[str, ...]] = {
     "recovered": ("sync",),
     "restored": ("sync",),
     "copied": ("async",),
+    "idle": ("async",),
 }
 """Kinds of stores, and the faces on which the contract is tested: how a store came to be is the
-same below both faces, so one is enough for most."""
+same below both faces, so one is enough for most. An idle one closes its files before each call."""
 
 TARGETS = [(kind, name) for kind, faces in KINDS.items() for name in faces]
 
@@ -138,9 +139,16 @@ def db(
     return open_db(data_dir, durability="os")
 
 
+def store_of_kind(database: Any, kind: str) -> Any:
+    from tests.scale.tools import Idle
+
+    found = database.store() if kind == "default" else database.store(kind)
+    return Idle(found) if kind == "idle" else found
+
+
 @pytest.fixture(params=KINDS)
 def store(request: pytest.FixtureRequest, db: Any) -> Any:
-    return db.store() if request.param == "default" else db.store(request.param)
+    return store_of_kind(db, request.param)
 
 
 @pytest.fixture
@@ -160,7 +168,7 @@ def kept_store(
     directory = tmp_path_factory.mktemp("kept") / "data"
     shutil.copytree(templates(kind), directory)
     with face_named(name, request).open(directory, durability="os") as database:
-        yield database.store(kind)
+        yield store_of_kind(database, kind)
 
 
 @pytest.fixture(scope="module", params=FACES)

@@ -16,7 +16,7 @@ def node_of(database: Any) -> Node:
 
 def rests(store: Any) -> bool:
     """Whether a duty that closes what nobody uses closes this store now, through either face."""
-    handle = getattr(store, "_target", store)._handle
+    handle = store._handle
     return handle.node.opened.close(handle.runtime())
 
 
@@ -47,3 +47,22 @@ def store_files(directory: Path) -> list[str]:
 
 def threads() -> int:
     return len(os.listdir("/proc/self/task"))
+
+
+class Idle:
+    """A store of either face that nobody used for a while before each call."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._store, name)
+        if not callable(value):
+            return value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if self._store._handle.bound:
+                rests(self._store)
+            return value(*args, **kwargs)
+
+        return call
