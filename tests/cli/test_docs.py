@@ -35,3 +35,14 @@ def test_the_blocks_of_the_page_print_what_it_says(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done
     for (block, expected), printed in zip(pairs, done.stdout.split("<<end>>\n"), strict=True):
         assert re.fullmatch(pattern(expected), printed, re.DOTALL), f"{block}\nprinted:\n{printed}"
+
+
+def test_every_command_is_shown(tmp_path: Path) -> None:
+    """A command that no executed block runs is one that nobody has seen work here."""
+    from pyesdb.cli import main
+    from tests.cli.test_answers import commands
+
+    shown = "\n".join(block for block, _ in PAIR.findall(PAGE.read_text("utf-8")))
+    names = [name for name, _ in commands(main)]
+    missing = [name for name in names if not re.search(rf"pyesdb {name}\b", shown)]
+    assert missing == ["demo"]  # it has a page, docs/howto/demo.md, and a minute of its own

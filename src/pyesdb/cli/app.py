@@ -8,16 +8,22 @@ from typing import Any
 import click
 
 import pyesdb
-from pyesdb.cli import exits, failures
+from pyesdb.cli import copies, exits, failures, life
 from pyesdb.cli.append import append
+from pyesdb.cli.audit import audit
+from pyesdb.cli.completion import completion
 from pyesdb.cli.config import config
 from pyesdb.cli.demo.command import demo
 from pyesdb.cli.doctor import doctor
 from pyesdb.cli.key import key
 from pyesdb.cli.read import read, streams
+from pyesdb.cli.schema import schema
 from pyesdb.cli.settings import common_options
+from pyesdb.cli.snapshot import snapshot
 from pyesdb.cli.stats import stats
 from pyesdb.cli.store import store
+from pyesdb.cli.stream import stream
+from pyesdb.cli.template import template
 from pyesdb.cli.transfer import export, import_
 from pyesdb.cli.verify import verify
 
@@ -80,7 +86,10 @@ def main() -> None:
     """
 
 
-for _command in (demo, store, append, read, streams, config, doctor, export, import_, key):
-    main.add_command(_command)
-for _command in (stats, verify):
+for _command in (*life.COMMANDS, *copies.COMMANDS, stats, template, verify):
     store.add_command(_command)
+for _command in (
+    demo, store, append, read, streams, stream, snapshot, export, import_, audit, config, doctor, key,
+    schema, completion,
+):  # fmt: skip
+    main.add_command(_command)

@@ -1,18 +1,19 @@
 """`pyesdb append`: one event from the arguments, or many from JSON Lines on stdin."""
 
 import base64
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 import click
 
 import pyesdb
 from pyesdb.cli import show
+from pyesdb.cli.completion import stream_names
 from pyesdb.cli.settings import common_options, current, database
+from pyesdb.cli.words import json_object, json_value
 
 STDIN = "-"
 EVENT_FIELDS = {
@@ -44,20 +45,6 @@ class Expected(click.ParamType[Any]):
         return self.fail(
             f"{value!r} is not any, none, exists or a version (0, 1, 2...)", param, ctx
         )
-
-
-def _json(text: str | bytes, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise click.UsageError(f"{what} is not JSON: {error}") from None
-
-
-def _mapping(text: str | bytes, what: str) -> dict[str, Any]:
-    value = _json(text, what)
-    if not isinstance(value, dict):
-        raise click.UsageError(f'{what} must be a JSON object, like {{"key": 1}}')
-    return cast("dict[str, Any]", value)
 
 
 def _stdin_lines() -> Iterator[tuple[str, bytes]]:
@@ -101,18 +88,22 @@ def _events(
     if event_type == STDIN:
         if data is not None or event_id is not None:
             raise click.UsageError("with TYPE -, type, data and id come from the lines of stdin")
-        return [_whole_event(_mapping(text, what), what, shared) for what, text in _stdin_lines()]
+        return [
+            _whole_event(json_object(text, what), what, shared) for what, text in _stdin_lines()
+        ]
     if data == STDIN:
         if event_id is not None:
             raise click.UsageError("--id names one event, stdin has many: give each line its own")
         lines = _stdin_lines()
-        return [pyesdb.NewEvent(event_type, _json(text, what), **shared) for what, text in lines]
-    value = None if data is None else _json(data, "DATA")
+        return [
+            pyesdb.NewEvent(event_type, json_value(text, what), **shared) for what, text in lines
+        ]
+    value = None if data is None else json_value(data, "DATA")
     return [pyesdb.NewEvent(event_type, value, id=event_id, **shared)]
 
 
 @click.command()
-@click.argument("stream")
+@click.argument("stream", shell_complete=stream_names)
 @click.argument("event_type", metavar="TYPE")
 @click.argument("payload", metavar="[DATA]", required=False)
 @click.option("--expected", type=Expected(), default="any", metavar="STATE", help=EXPECTED)
@@ -138,7 +129,7 @@ def append(
 
     Many events are one append: all or nothing.
     """  # noqa: D301
-    shared = {"metadata": _mapping(metadata, "--metadata"), "tags": list(tags)}
+    shared = {"metadata": json_object(metadata, "--metadata"), "tags": list(tags)}
     events = _events(event_type, payload, event_id, shared)
     settings = current()
     with database(create=settings.store is None) as db:

@@ -24,6 +24,7 @@ NEXT: dict[type[pyesdb.PyesdbError], str] = {
     SourceConflict: "give this import another --source NAME",
     TruncatedExport: "export it again, or take it as it is with --allow-partial",
     InvalidExport: "mend that line or export again, then repeat the import",
+    pyesdb.StoreFrozen: "`pyesdb store thaw` lets it take writes again",
     pyesdb.OutcomeUnknown: "read the stream before you repeat the call",
 }
 """What to type next, where the command line has more to say than the error itself."""

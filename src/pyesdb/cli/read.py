@@ -1,40 +1,18 @@
 """`pyesdb read` and `pyesdb streams`: what is in a store."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
 
 import pyesdb
-from pyesdb import select
 from pyesdb.cli import show
+from pyesdb.cli.completion import stream_names
+from pyesdb.cli.selection import selected, selection, selection_options
 from pyesdb.cli.settings import common_options, current, database
+from pyesdb.cli.words import AsOf
 
 NUMBER = click.IntRange(min=0)
-
-
-class AsOf(click.ParamType[Any]):
-    """A position, or a time; a time without a zone is UTC."""
-
-    name = "POSITION|TIME"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int | datetime:
-        """The position or the aware datetime that a word stands for."""
-        if str(value).isascii() and str(value).isdigit():
-            return int(value)
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no position and no time like 2013-01-31T12:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _selector(types: Sequence[str], tags: Sequence[str]) -> pyesdb.Selector | None:
-    if not types and not tags:
-        return None
-    chosen = select.event_type(*types) if types else select.everything
-    return chosen & select.tags(*tags) if tags else chosen
 
 
 Options = dict[str, Any]
@@ -50,10 +28,9 @@ def _check(stream: str | None, everything: bool, one: Options, whole: Options) -
 
 
 @click.command()
-@click.argument("stream", required=False)
+@click.argument("name", metavar="[STREAM]", required=False, shell_complete=stream_names)
 @click.option("--all", "everything", is_flag=True, help="All events of the store, by position.")
-@click.option("--type", "types", multiple=True, help="With --all: this type (repeatable: any of).")
-@click.option("--tag", "tags", multiple=True, help="With --all: this tag (repeatable: all of).")
+@selection_options
 @click.option("--after", type=NUMBER, metavar="N", help="With --all: beyond this position.")
 @click.option("--before", type=NUMBER, metavar="N", help="With --all: up to before this one.")
 @click.option("--from", "first", type=NUMBER, metavar="N", help="Of a stream: from this version.")
@@ -65,10 +42,8 @@ def _check(stream: str | None, everything: bool, one: Options, whole: Options) -
 )
 @common_options
 def read(
-    stream: str | None,
+    name: str | None,
     everything: bool,
-    types: Sequence[str],
-    tags: Sequence[str],
     after: int | None,
     before: int | None,
     first: int | None,
@@ -77,19 +52,22 @@ def read(
     backwards: bool,
     as_of: int | datetime | None,
 ) -> None:
-    """Print the events of a STREAM, or of the whole store (--all)."""
+    """Print the events of a STREAM, or of the whole store (--all).
+
+    --stream, --prefix, --type, --tag and --payload choose among --all; all that is given must hold.
+    """
+    chosen = selection()
     one: Options = {"--from": first, "--to": last}
-    whole: Options = {"--type": types, "--tag": tags, "--after": after, "--before": before}
-    _check(stream, everything, one, whole)
+    whole: Options = {**selected(), "--after": after, "--before": before}
+    _check(name, everything, one, whole)
     common: Options = {"limit": limit, "backwards": backwards, "as_of": as_of}
     settings = current()
     with database(read_only=True) as db:
         source = db.store(settings.store)
-        if stream is None:
-            chosen = _selector(types, tags)
+        if name is None:
             found = source.read_all(after=after or 0, before=before, select=chosen, **common)
         else:
-            found = source.read(stream, from_version=first, to_version=last, **common)
+            found = source.read(name, from_version=first, to_version=last, **common)
         _print(found, as_json=settings.json)
 
 

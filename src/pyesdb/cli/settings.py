@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 import pyesdb
+from pyesdb.cli.completion import store_ids
 from pyesdb.config import text
 from pyesdb.config.settings import TABLE, Setting
 
@@ -44,9 +45,14 @@ def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
 
 data_option = _option("--data", metavar="DIRECTORY", help="The database; else PYESDB_DATA_DIR.")
 demo_data_option = _option("--data", metavar="DIRECTORY", help="Keep the stores in this directory.")
-store_option = _option("--store", metavar="ID", help="The event store; else the default.")
+store_option = _option(
+    "--store", metavar="ID", help="The event store; else the default.", shell_complete=store_ids
+)
 config_option = _option("--config", metavar="FILE", help="Settings (TOML); else PYESDB_CONFIG.")
 json_option = _option("--json", is_flag=True, help="Print JSON, errors too.")
+
+
+store_argument = click.argument("store_id", shell_complete=store_ids)
 
 
 def common_options(command: F) -> F:

@@ -6,6 +6,7 @@ command. No command may print anything else to stdout under --json.
 
 import base64
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -13,11 +14,36 @@ from typing import Any
 import click
 
 import pyesdb
+from pyesdb.cli.settings import current
 
 
 def line(document: object) -> None:
     """Print one JSON document on one line."""
     click.echo(json.dumps(document, ensure_ascii=False, default=_encode))
+
+
+def say(text: str, **document: object) -> None:
+    """Print the one answer of a command: a sentence for people, a document for programs."""
+    if current().json:
+        line(document)
+    else:
+        click.echo(text)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone; only a person at a terminal is asked."""
+    if not yes and not current().json and sys.stdin.isatty() and sys.stdout.isatty():
+        click.confirm(question, abort=True)
+
+
+def when(moment: datetime) -> str:
+    """A time for people, UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def base64_of(data: bytes) -> str:
+    """Bytes as JSON has them."""
+    return base64.b64encode(data).decode()
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -64,14 +90,13 @@ def event(recorded: pyesdb.RecordedEvent) -> dict[str, Any]:
     if is_json(recorded):
         described["data"] = recorded.json()
     else:
-        described["data_base64"] = base64.b64encode(recorded.data).decode()
+        described["data_base64"] = base64_of(recorded.data)
     return described
 
 
 def event_line(recorded: pyesdb.RecordedEvent, console: Any) -> None:
     """Print an event for people, on one line."""
-    when = recorded.time.strftime("%Y-%m-%d %H:%M:%S")
-    place = f"{recorded.position:>8}  {when}  {recorded.stream}@{recorded.version}"
+    place = f"{recorded.position:>8}  {when(recorded.time)}  {recorded.stream}@{recorded.version}"
     data = (
         json.dumps(recorded.json(), ensure_ascii=False)
         if is_json(recorded)

@@ -1,19 +1,26 @@
-"""`pyesdb store ...`: create, remove, list, status, config."""
+"""`pyesdb store ...`: create, remove, list, status, config, scavenge."""
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import click
 
 import pyesdb
 from pyesdb.cli import show
+from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import (
     current,
     database,
     database_options,
     given_settings,
     setting_options,
+    store_argument,
 )
+from pyesdb.cli.words import DURATION
+from pyesdb.operations.cleanup import idle_stores
+
+STATUS = click.Choice([str(status) for status in pyesdb.StoreStatus])
 
 
 @click.group()
@@ -23,70 +30,100 @@ def store() -> None:
 
 
 @store.command()
-@click.argument("store_id")
+@store_argument
 @click.option("--exist-ok", is_flag=True, help="No error if the store exists; it stays as it is.")
+@click.option("--template", metavar="NAME", help="What is not said here comes from this template.")
 @setting_options
 @database_options
-def create(store_id: str, exist_ok: bool) -> None:
+def create(store_id: str, exist_ok: bool, template: str | None) -> None:
     """Create an event store; makes the database if there is none."""
     with database(create=True) as db:
-        made = db.create_store(store_id, exist_ok=exist_ok, **given_settings())
+        made = db.create_store(store_id, exist_ok=exist_ok, template=template, **given_settings())
         info = made.info()
-    if current().json:
-        show.line({"store": info.store_id, "status": info.status, "created": info.created})
-    else:
-        click.echo(f"{info.store_id} is {info.status}")
+    show.say(
+        f"{info.store_id} is {info.status}",
+        store=info.store_id,
+        status=info.status,
+        created=info.created,
+    )
 
 
 @store.command()
-@click.argument("store_id")
+@store_argument
 @click.option("--missing-ok", is_flag=True, help="No error if there is no such store.")
-@click.option("--purge", is_flag=True, help="Erase the data now instead of moving it to the trash.")
+@click.option("--purge", is_flag=True, help="Erase the data now; of a removed one, in the trash.")
+@click.option("--yes", is_flag=True, help="Do not ask before erasing.")
 @database_options
-def remove(store_id: str, missing_ok: bool, purge: bool) -> None:
+def remove(store_id: str, missing_ok: bool, purge: bool, yes: bool) -> None:
     """Remove an event store; its data goes to the trash, or is erased."""
+    if purge:
+        show.confirm(f"Erase store {store_id} for ever?", yes=yes)
     with database() as db:
         db.remove_store(store_id, missing_ok=missing_ok, purge=purge)
-    if current().json:
-        show.line({"store": store_id, "removed": True, "purged": purge})
-    else:
-        click.echo(f"{store_id} is {'erased' if purge else 'in the trash'}")
+    show.say(
+        f"{store_id} is {'erased' if purge else 'in the trash'}",
+        store=store_id,
+        removed=True,
+        purged=purge,
+    )
 
 
 @store.command("list")
 @click.option("--prefix", help="Only ids that start with this.")
 @click.option("--tag", "tags", multiple=True, help="Only stores with this tag (repeatable: all).")
+@click.option("--status", type=STATUS, help="Only with this status.")
+@click.option("--idle-for", type=DURATION, help="Only those that nobody wrote to for so long.")
 @click.option("--system", is_flag=True, help="With the built-in store $system.")
 @database_options
-def list_stores(prefix: str | None, tags: Sequence[str], system: bool) -> None:
+def list_stores(
+    prefix: str | None,
+    tags: Sequence[str],
+    status: str | None,
+    idle_for: float | None,
+    system: bool,
+) -> None:
     """List the event stores."""
     with database(read_only=True) as db:
-        found = db.list_stores(prefix=prefix, tags=tags or None, system=system).values()
+        found = list(db.list_stores(prefix=prefix, tags=tags or None, system=system).values())
+        if status is not None:
+            found = [info for info in found if info.status == status]
+        if idle_for is not None:
+            _print_idle(idle_stores(db, found, timedelta(seconds=idle_for)))
+            return
     if current().json:
         for info in found:
             show.line({"store": info.store_id, "status": info.status, "created": info.created})
         return
     show.table(
         ("store", "status", "created"),
-        ((i.store_id, i.status, f"{i.created:%Y-%m-%d %H:%M:%S}") for i in found),
+        ((info.store_id, info.status, show.when(info.created)) for info in found),
+    )
+
+
+def _print_idle(rows: Sequence[tuple[pyesdb.StoreInfo, datetime]]) -> None:
+    if current().json:
+        for info, written in rows:
+            document = {"store": info.store_id, "status": info.status, "created": info.created}
+            show.line(document | {"written": written})
+        return
+    show.table(
+        ("store", "status", "created", "last written"),
+        ((i.store_id, i.status, show.when(i.created), show.when(at)) for i, at in rows),
     )
 
 
 @store.command()
-@click.argument("store_id")
+@store_argument
 @database_options
 def status(store_id: str) -> None:
     """Print the status of a store: running, frozen, failed..."""
     with database(read_only=True) as db:
         answer = db.get_store_status(store_id)
-    if current().json:
-        show.line({"store": store_id, "status": answer})
-    else:
-        click.echo(str(answer))
+    show.say(str(answer), store=store_id, status=answer)
 
 
 @store.command()
-@click.argument("store_id")
+@store_argument
 @database_options
 def config(store_id: str) -> None:
     """Print the effective settings of a store, each with its origin."""
@@ -102,3 +139,18 @@ def config(store_id: str) -> None:
         ((key, json.dumps(value), found.origin(key)) for key, value in effective.items()),
     )
     click.echo(f"data_dir: {found.data_dir}")
+
+
+@store.command()
+@store_argument
+@database_options
+def scavenge(store_id: str) -> None:
+    """Reclaim the space of hidden events, in small steps, while others go on."""
+    with database() as db, progress(f"scavenging {store_id}") as bar:
+        done = db.store(store_id).scavenge(on_progress=bar.at)
+    show.say(
+        f"{store_id}: {done.events:,} events removed, {done.bytes:,} bytes given back",
+        store=store_id,
+        events=done.events,
+        bytes=done.bytes,
+    )

@@ -1,8 +1,7 @@
 """`pyesdb export` and `pyesdb import`: events of a store into a file, and back."""
 
-import dataclasses
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -10,38 +9,15 @@ import click
 import msgspec
 
 import pyesdb
-from pyesdb import select
 from pyesdb.cli import show
 from pyesdb.cli.progress import progress
+from pyesdb.cli.selection import selection, selection_options
 from pyesdb.cli.settings import common_options, current, database
 from pyesdb.transfer import export_events, import_events
 from pyesdb.transfer.exporting import FORMATS
 
 STD = "-"
 NUMBER = click.IntRange(min=0)
-
-
-@dataclasses.dataclass
-class _Chosen:
-    """Which events: all that is given must hold."""
-
-    stream: str | None
-    prefix: str | None
-    types: Sequence[str]
-    tags: Sequence[str]
-
-    def selector(self) -> pyesdb.Selector | None:
-        parts = [
-            None if self.stream is None else select.stream(self.stream),
-            None if self.prefix is None else select.pattern(stream=f"{self.prefix}*"),
-            select.event_type(*self.types) if self.types else None,
-            select.tags(*self.tags) if self.tags else None,
-        ]
-        chosen: pyesdb.Selector | None = None
-        for part in parts:
-            if part is not None:
-                chosen = part if chosen is None else chosen & part
-        return chosen
 
 
 @contextmanager
@@ -64,10 +40,7 @@ def _file_errors(file: str) -> Generator[None]:
     default=FORMATS[0],
     help="jsonl loses nothing and notices a cut; cloudevents is for others.",
 )
-@click.option("--stream", help="Only this stream.")
-@click.option("--prefix", help="Only streams whose names start with this.")
-@click.option("--type", "types", multiple=True, help="Only this type (repeatable: any of).")
-@click.option("--tag", "tags", multiple=True, help="Only with this tag (repeatable: all of).")
+@selection_options
 @click.option("--after", type=NUMBER, default=0, metavar="N", help="Beyond this position.")
 @click.option("--before", type=NUMBER, metavar="N", help="Up to before this position.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
@@ -75,10 +48,6 @@ def _file_errors(file: str) -> Generator[None]:
 def export(
     file: str,
     form: Literal["jsonl", "cloudevents"],
-    stream: str | None,
-    prefix: str | None,
-    types: Sequence[str],
-    tags: Sequence[str],
     after: int,
     before: int | None,
     force: bool,
@@ -88,7 +57,7 @@ def export(
     A name that ends in .gz is compressed. The file appears when it is whole. With -, what there is
     to say goes to stderr.
     """
-    chosen = _Chosen(stream, prefix, types, tags).selector()
+    chosen = selection()
     target: Any = sys.stdout.buffer if file == STD else file
     settings = current()
     with database(read_only=True) as db, _file_errors(file), progress("exporting") as bar:

@@ -1,9 +1,24 @@
-"""Running many stores: `doctor`.
+"""Running many stores: clean-up policies, backups of all of them with rotation, `doctor`.
 
-Built on the public surface (`import pyesdb`), like a program of yours; synchronous.
+Built on the public surface (`import pyesdb`), like a program of yours; synchronous. From asyncio:
+`await asyncio.to_thread(back_up, db, directory)`.
 """
 
+from pyesdb.operations.backups import BackedUp, back_up, backups_in
+from pyesdb.operations.cleanup import Cleaned, CleanUp, clean_up
 from pyesdb.operations.diagnosis import Diagnosis, Finding
 from pyesdb.operations.doctor import doctor
+from pyesdb.operations.schedule import every
 
-__all__ = ["Diagnosis", "Finding", "doctor"]
+__all__ = [
+    "BackedUp",
+    "CleanUp",
+    "Cleaned",
+    "Diagnosis",
+    "Finding",
+    "back_up",
+    "backups_in",
+    "clean_up",
+    "doctor",
+    "every",
+]

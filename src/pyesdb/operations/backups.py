@@ -1,0 +1,92 @@
+"""Backups of many stores into a directory, the newest of each kept.
+
+    DIRECTORY/<store id>/<store id>.<UTC time>.pyesdb
+
+What must never happen here: an old backup deleted before the new one is complete and durable, or
+a file deleted that is no backup of this store.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from os import PathLike
+from pathlib import Path
+
+import pyesdb
+
+SUFFIX = ".pyesdb"
+_TIME = "%Y%m%dT%H%M%S%fZ"
+_STAMP = re.compile(r"[0-9]{8}T[0-9]{12}Z")
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What became of the backup of one store: `info`, or why there is none (`error`)."""
+
+    store_id: str
+    info: pyesdb.BackupInfo | None
+    deleted: tuple[str, ...] = ()
+    error: str = ""
+
+
+def backups_in(directory: str | PathLike[str], store_id: str) -> list[Path]:
+    """The backups of a store below a directory, the oldest first."""
+    folder = Path(directory, store_id)
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _is_backup(path.name, store_id))
+
+
+def _is_backup(name: str, store_id: str) -> bool:
+    if not name.startswith(f"{store_id}.") or not name.endswith(SUFFIX):
+        return False
+    return _STAMP.fullmatch(name[len(store_id) + 1 : -len(SUFFIX)]) is not None
+
+
+def back_up(
+    db: pyesdb.Database,
+    directory: str | PathLike[str],
+    *,
+    keep: int = 7,
+    stores: Iterable[str] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[BackedUp]:
+    """Back up stores (all of them, or `stores`), and keep the newest `keep` backups of each.
+
+    What fails for one store is said in its row; the others go on. `on_progress(done, total)` counts
+    stores. Backups of stores that are not there any more are left alone. Raises InvalidConfig,
+    RequestError, StoreNotFound (an id of `stores`).
+    """
+    if type(keep) is not int or keep < 1:
+        raise pyesdb.InvalidConfig(f"keep must be an int of at least 1, not {keep!r:.60}")
+    if isinstance(stores, (str, bytes)):
+        raise pyesdb.RequestError("stores must be a list of ids, not one str")
+    ids = list(db.list_stores()) if stores is None else list(stores)
+    for store_id in ids:
+        db.get_store_status(store_id)
+    rows: list[BackedUp] = []
+    for store_id in ids:
+        rows.append(_one(db, Path(directory), store_id, keep))
+        if on_progress is not None:
+            on_progress(len(rows), len(ids))
+    return rows
+
+
+def _one(db: pyesdb.Database, directory: Path, store_id: str, keep: int) -> BackedUp:
+    folder = directory / store_id
+    name = f"{store_id}.{datetime.now(UTC).strftime(_TIME)}{SUFFIX}"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        info = db.backup_store(store_id, folder / name)
+    except (pyesdb.PyesdbError, OSError) as error:
+        return BackedUp(store_id, None, error=str(error))
+    deleted: list[str] = []
+    try:
+        for old in backups_in(directory, store_id)[:-keep]:
+            os.unlink(old)
+            deleted.append(str(old))
+    except OSError as error:
+        return BackedUp(store_id, info, tuple(deleted), f"an old backup stays: {error}")
+    return BackedUp(store_id, info, tuple(deleted))
