@@ -239,3 +239,13 @@ def test_a_copy_while_others_write(db: Any, source: Any, monkeypatch: pytest.Mon
     monkeypatch.setattr(splitting._Building, "add", add)
     split = db.copy_store("source", "split", select=select.everything)
     assert [same(event) for event in split.read_all()] == before
+
+
+def test_copies_are_for_the_owner_only(db: Any, source: Any) -> None:
+    db.copy_store("source", "whole")
+    db.copy_store("source", "past", as_of=3)
+    db.copy_store("source", "part", select=select.stream("a"))
+    for name in ("source", "whole", "past", "part"):
+        folder = Path(db.get_store_config(name).data_dir)
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}

@@ -89,7 +89,7 @@ def main() -> None:
 for _command in (*life.COMMANDS, *copies.COMMANDS, stats, template, verify):
     store.add_command(_command)
 for _command in (
-    demo, store, append, read, streams, stream, snapshot, export, import_, audit, config, doctor, key,
-    schema, completion,
+    demo, store, append, read, streams, stream, snapshot, export, import_, audit, config, doctor,
+    key, schema, completion,
 ):  # fmt: skip
     main.add_command(_command)

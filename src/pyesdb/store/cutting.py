@@ -46,6 +46,7 @@ def cut(path: Path, position: int) -> None:
 def _compact(connection: files.Connection, path: Path) -> None:
     """Write the file anew: what was cut is not in its free pages either."""
     compact = path.with_name("compact.db")
+    os.close(os.open(compact, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     connection.execute("VACUUM INTO ?", (str(compact),)).fetchall()
     connection.close()
     for suffix in ("-wal", "-shm"):
