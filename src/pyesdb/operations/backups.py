@@ -10,11 +10,12 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from os import PathLike
 from pathlib import Path
 
 import pyesdb
+from pyesdb.model.durations import to_datetime
+from pyesdb.telemetry.clock import now_us
 
 SUFFIX = ".pyesdb"
 _TIME = "%Y%m%dT%H%M%S%fZ"
@@ -76,7 +77,7 @@ def back_up(
 
 def _one(db: pyesdb.Database, directory: Path, store_id: str, keep: int) -> BackedUp:
     folder = directory / store_id
-    name = f"{store_id}.{datetime.now(UTC).strftime(_TIME)}{SUFFIX}"
+    name = f"{store_id}.{to_datetime(now_us()).strftime(_TIME)}{SUFFIX}"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         info = db.backup_store(store_id, folder / name)

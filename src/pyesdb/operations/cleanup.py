@@ -6,11 +6,13 @@ and looked at again), or the default store removed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 import pyesdb
+from pyesdb.model.durations import to_datetime
 from pyesdb.node.actor import because
+from pyesdb.telemetry.clock import now_us
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +85,7 @@ def clean_up(
     What fails for one store is said in its row, and the others go on. `now`: as if it were that
     moment (an aware datetime).
     """
-    moment = datetime.now(UTC) if now is None else now
+    moment = to_datetime(now_us()) if now is None else now
     default = db.store().id
     rows: list[Cleaned] = []
     for info in db.list_stores(prefix=policy.prefix, tags=policy.tags or None).values():
@@ -146,6 +148,6 @@ def idle_stores(
     db: pyesdb.Database, infos: Iterable[pyesdb.StoreInfo], idle_for: timedelta
 ) -> list[tuple[pyesdb.StoreInfo, datetime]]:
     """Those of some stores that nobody wrote to for so long, each with its last write."""
-    now = datetime.now(UTC)
+    now = to_datetime(now_us())
     found = [(info, written_at(db, info)) for info in infos]
     return [(info, written) for info, written in found if now - written >= idle_for]
