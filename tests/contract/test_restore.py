@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import threading
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -281,3 +284,39 @@ def test_max_stores_and_read_only(data_dir: Path, target: Path) -> None:
         assert stores(db, data_dir) == ["default"]
     with pyesdb.open(data_dir, read_only=True) as db, pytest.raises(pyesdb.AccessDenied):
         db.restore_backup(target, as_="other")
+
+
+def test_cancelling_ends_the_work(data_dir: Path, target: Path) -> None:
+    """The thread behind it stops at its next step, and what it has made is gone."""
+
+    def gone() -> None:
+        while [*target.parent.glob("*.part"), *(data_dir / "drafts").iterdir()]:
+            time.sleep(0.01)
+
+    async def cancelled(call: Callable[[Callable[[int, int], None]], Awaitable[Any]]) -> None:
+        begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+        def held(done: int, total: int) -> None:
+            if begun.is_set():
+                ended.set()
+            begun.set()
+            assert go_on.wait(60)
+
+        task = asyncio.ensure_future(call(held))
+        await asyncio.to_thread(begun.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go_on.set()
+        await asyncio.to_thread(gone)
+        assert not ended.is_set()
+
+    async def both() -> None:
+        async with pyesdb.open_async(data_dir, durability="os") as db:
+            await db.store().append("s", [NewEvent("Big", b"x" * 300_000) for _ in range(8)])
+            await cancelled(lambda told: db.backup_store("default", target, on_progress=told))
+            await db.backup_store("default", target)  # there is no such file
+            await cancelled(lambda told: db.restore_backup(target, as_="x", on_progress=told))
+            assert list(await db.list_stores()) == ["default"]
+
+    asyncio.run(both())

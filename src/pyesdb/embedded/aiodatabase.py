@@ -1,7 +1,9 @@
 """`AsyncDatabase`: the asynchronous face of a database, and `open_async`."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
@@ -11,9 +13,10 @@ from pyesdb.embedded.aio import AsyncStore
 from pyesdb.embedded.aioevents import Loop
 from pyesdb.embedded.database import Core
 from pyesdb.embedded.target import default_store, open_target
-from pyesdb.model.checks import check_bool, check_int
+from pyesdb.model.checks import check_bool, check_int, check_progress
 from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
+from pyesdb.model.errors import Unavailable
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
@@ -21,6 +24,26 @@ from pyesdb.model.selectors import Selector
 from pyesdb.node import backup, lifecycle, listing, tuning
 
 T = TypeVar("T")
+
+
+@contextmanager
+def _watched(
+    on_progress: Callable[[int, int], None] | None,
+) -> Generator[Callable[[int, int], None]]:
+    """A progress function that ends the work when nobody waits for it any more."""
+    check_progress(on_progress)
+    ended = threading.Event()
+
+    def told(done: int, total: int) -> None:
+        if ended.is_set():
+            raise Unavailable("the call was cancelled: call it again")
+        if on_progress is not None:
+            on_progress(done, total)
+
+    try:
+        yield told
+    finally:
+        ended.set()
 
 
 class AsyncDatabase:
@@ -142,9 +165,13 @@ class AsyncDatabase:
         *,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> BackupInfo:
-        """See `Database.backup_store`; `on_progress` is called on another thread."""
+        """See `Database.backup_store`; `on_progress` is called on another thread.
+
+        Cancelling ends it, and leaves no file.
+        """
         node = self._core.node
-        return await self._apart(lambda: backup.backup_store(node, store_id, path, on_progress))
+        with _watched(on_progress) as told:
+            return await self._apart(lambda: backup.backup_store(node, store_id, path, told))
 
     async def store_stats(self, store_id: str) -> StoreStats:
         """See `Database.store_stats`."""
@@ -157,9 +184,14 @@ class AsyncDatabase:
         as_: str | None = None,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> AsyncStore:
-        """See `Database.restore_backup`; `on_progress` is called on another thread."""
+        """See `Database.restore_backup`; `on_progress` is called on another thread.
+
+        Cancelling ends it before the store appears, or has come too late.
+        """
         core = self._core
-        return self.store(await self._apart(lambda: core.restore_backup(path, as_, on_progress)))
+        with _watched(on_progress) as told:
+            made = await self._apart(lambda: core.restore_backup(path, as_, told))
+        return self.store(made)
 
     async def copy_store(
         self,
