@@ -20,7 +20,7 @@ from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo
 from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
-from pyesdb.sqlite import archive, backup, files
+from pyesdb.sqlite import archive, backup, cipher, files
 from pyesdb.sqlite.backup import Frozen, Progress
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.clock import now_us
@@ -61,7 +61,7 @@ def backup_store(
 def frozen(node: Node, store_id: str) -> Frozen:
     """A store as it is at this moment; raises StoreNotFound, StoreFailed."""
     runtime = node.runtime(store_id)
-    moment = Frozen(runtime.path, read_only=node.read_only)
+    moment = Frozen(runtime.path, read_only=node.read_only, keys=node.keys.of(store_id))
     try:
         check_identity(moment.identity, runtime)
     except BaseException:
@@ -135,6 +135,7 @@ def _write(
         server=record.server,
         template=record.template,
         template_settings=template.settings if template else {},
+        key=cipher.new_check(moment.key) if moment.key else None,
     )
     archive.seal(part, manifest, digest)
     return manifest, digest

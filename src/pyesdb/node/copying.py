@@ -9,6 +9,7 @@ from typing import Any
 from pyesdb.model.checks import check_int
 from pyesdb.model.durations import to_us
 from pyesdb.model.events import Origin
+from pyesdb.model.keys import Key
 from pyesdb.model.names import check_store_id
 from pyesdb.model.selectors import Selector, check_selector
 from pyesdb.node import drafts, reconcile
@@ -17,7 +18,8 @@ from pyesdb.node.drafts import Draft
 from pyesdb.node.engine import Node
 from pyesdb.node.lifecycle import check_free, create_from_draft
 from pyesdb.node.listing import missing
-from pyesdb.sqlite import backup, files
+from pyesdb.sqlite import backup, cipher, files
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.store import cutting, queries, splitting
 from pyesdb.store.readers import Reader
 
@@ -49,12 +51,14 @@ def copy_store(
     with drafts.making(node) as draft:
         reconcile.hook("draft made")
         if select is None:
-            _clone(node, source, draft, as_of)
+            key = _clone(node, source, draft, as_of)
         else:
-            _split(node, source, draft, select, as_of)
+            key = _split(node, source, target, draft, select, as_of)
+        encrypted = drafts.encrypt(node, draft, target, key)
         draft.sync()
         reconcile.hook("draft filled")
-        create_from_draft(node, target, _settings(node, source, draft), max_stores)
+        data = _settings(node, source, draft) | encrypted
+        create_from_draft(node, target, data, max_stores)
 
 
 def _settings(node: Node, source: str, draft: Draft) -> dict[str, Any]:
@@ -66,17 +70,22 @@ def _settings(node: Node, source: str, draft: Draft) -> dict[str, Any]:
     return data if record.template is None else data | {"template": record.template}
 
 
-def _clone(node: Node, source: str, draft: Draft, as_of: AsOf) -> None:
-    """The file as it is, and the tail cut off."""
+def _clone(node: Node, source: str, draft: Draft, as_of: AsOf) -> Key | None:
+    """The file as it is, under the same key, and the tail cut off."""
     with frozen(node, source) as moment:
+        key = moment.key
         backup.follow(moment.copy(draft.file), None)
+    if key is not None:
+        cipher.write_check(draft.file, cipher.new_check(key))
+    keys: Keys = lambda: [key] if key else []  # noqa: E731
     if as_of is not None:
-        cutting.cut(draft.file, _position(draft, as_of))
-    backup.back_to_wal(draft.file)
+        cutting.cut(draft.file, _position(draft, as_of, keys), keys)
+    backup.back_to_wal(draft.file, keys)
+    return key
 
 
-def _position(draft: Draft, as_of: int | datetime) -> int:
-    reader = Reader(draft.file, read_only=False)
+def _position(draft: Draft, as_of: int | datetime, keys: Keys) -> int:
+    reader = Reader(draft.file, read_only=False, keys=keys)
     try:
         with files.typed_errors(draft.file):
             return queries.position_until(reader, as_of) or 0
@@ -84,16 +93,23 @@ def _position(draft: Draft, as_of: int | datetime) -> int:
         reader.connection.close()
 
 
-def _split(node: Node, source: str, draft: Draft, select: Selector, as_of: AsOf) -> None:
-    """The selected events, in a file built anew."""
-    files.create(draft.file, {"database": node.database, "store": source, "incarnation": 0})
+def _split(
+    node: Node, source: str, target: str, draft: Draft, select: Selector, as_of: AsOf
+) -> Key | None:
+    """The selected events, in a file built anew, under the key of its own id."""
     runtime = node.runtime(source)
-    reader = Reader(runtime.path, read_only=False)
+    key = node.keys.for_new(target)
+    if key is None and cipher.read_check(runtime.path) is not None:
+        raise drafts.without_key(target)
+    identity = {"database": node.database, "store": source, "incarnation": 0}
+    files.create(draft.file, identity, key)
+    reader = Reader(runtime.path, read_only=False, keys=node.keys.of(source))
     try:
         with files.typed_errors(runtime.path), reader.moment():
             check_identity(files.identity_of(reader.connection), runtime)
             until = queries.position_until(reader, as_of)
             moment = splitting.Moment(reader, Origin(source, runtime.incarnation))
-            splitting.split(moment, select, until, draft.file)
+            splitting.split(moment, select, until, draft.file, lambda: [key] if key else [])
     finally:
         reader.connection.close()
+    return key

@@ -16,13 +16,15 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
-from pyesdb.model.errors import PyesdbError, Unavailable
+from pyesdb.model.errors import AccessDenied, PyesdbError, Unavailable
+from pyesdb.model.keys import Key
 from pyesdb.node.catalog import CREATED, Catalog
+from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout
-from pyesdb.sqlite import files
+from pyesdb.sqlite import files, rekeying
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.telemetry.log import logger
 
@@ -40,6 +42,7 @@ class Node(Protocol):
 
     layout: Layout
     catalog: Catalog
+    keys: Keyring
 
 
 class Draft:
@@ -57,6 +60,29 @@ class Draft:
             files.sync(self.file)
             files.sync(self.folder)
             files.sync(self.folder.parent)
+
+
+def encrypt(node: Node, draft: Draft, store_id: str, key: Key | None) -> dict[str, Any]:
+    """Give a draft (under `key`, or plain) the key that its id demands; StoreCreated says so.
+
+    Raises AccessDenied: what was encrypted does not become a plain store.
+    """
+    wanted = node.keys.for_new(store_id)
+    if wanted is None and key is None:
+        return {}
+    if wanted is None:
+        raise without_key(store_id)
+    if key not in node.keys.offered(store_id):
+        rekeying.rewrite_draft(draft.file, lambda: [key] if key else [], wanted)
+    return {"encrypted": True}
+
+
+def without_key(store_id: str) -> AccessDenied:
+    """The error of encrypted content that was to become a plain store."""
+    return AccessDenied(
+        f"the content of store {store_id!r} is encrypted, and no key was given for {store_id!r}: "
+        'open the database with config={"encryption": {...}} that has one'
+    )
 
 
 @contextmanager

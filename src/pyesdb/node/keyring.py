@@ -7,7 +7,7 @@ given opens the stores for all. No key is kept here.
 from pathlib import Path
 
 from pyesdb.config.keys import KeySource
-from pyesdb.model.errors import PyesdbError
+from pyesdb.model.errors import AccessDenied, PyesdbError
 from pyesdb.model.keys import Key
 from pyesdb.sqlite import cipher
 
@@ -42,6 +42,16 @@ class Keyring:
             if key is not None:
                 return key
         return None
+
+    def promised(self, store_id: str) -> Key:
+        """The key of a store that is being made, of which StoreCreated says that it has one."""
+        key = self.for_new(store_id)
+        if key is None:
+            raise AccessDenied(
+                f"store {store_id!r} is to be encrypted, and no key was given for it: open the "
+                'database with config={"encryption": {...}}, then create it'
+            )
+        return key
 
     def locked(self, store_id: str, path: Path) -> str:
         """Why a store's file cannot be read with the keys that there are, "" if it can."""

@@ -25,13 +25,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pyesdb.model.config import StoreConfig
-from pyesdb.model.errors import (
-    AccessDenied,
-    Corrupt,
-    PyesdbError,
-    StoreFailed,
-    WrongExpectedVersion,
-)
+from pyesdb.model.errors import Corrupt, PyesdbError, StoreFailed, WrongExpectedVersion
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.keys import Key
 from pyesdb.node import alone
@@ -188,7 +182,7 @@ def _make(node: Node, record: c.Record) -> bool:
     """
     layout, store_id = node.layout, record.store_id
     folder = layout.folder(store_id)
-    key = _key(node, record)
+    key = node.keys.promised(store_id) if record.encrypted else None
     if folder.exists():
         found = alone.incarnation_of(layout.file(store_id), node.keys.of(store_id))
         if found == record.incarnation:
@@ -213,8 +207,9 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
         "store": record.store_id,
         "incarnation": record.incarnation,
     }
-    adopt(path, identity, frozen=control.frozen)
-    alone.commit_into(path, alone.configured(control), None)
+    keys = node.keys.of(record.store_id)
+    adopt(path, identity, frozen=control.frozen, keys=keys)
+    alone.commit_into(path, alone.configured(control), keys)
     hook("draft identified")
     files.sync(path)
     files.sync(draft)
@@ -223,19 +218,6 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
     files.sync(layout.stores)
     files.sync(layout.drafts)
     return True
-
-
-def _key(node: Node, record: c.Record) -> Key | None:
-    """The key of a store that is being made: what StoreCreated said decides, not this process."""
-    if not record.encrypted:
-        return None
-    key = node.keys.for_new(record.store_id)
-    if key is None:
-        raise AccessDenied(
-            f"store {record.store_id!r} is to be encrypted, and no key was given for it: open the "
-            'database with config={"encryption": {...}}, then create it'
-        )
-    return key
 
 
 def make_file(

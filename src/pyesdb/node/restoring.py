@@ -11,14 +11,16 @@ from pyesdb.config import settings as table
 from pyesdb.machine.state import MACHINE_VERSION
 from pyesdb.model.checks import check_progress
 from pyesdb.model.errors import Corrupt, NewerFormat
+from pyesdb.model.keys import Key
 from pyesdb.model.names import check_store_id
 from pyesdb.node import drafts, reconcile
 from pyesdb.node.backup import checked_path, last_state
 from pyesdb.node.engine import Node
 from pyesdb.node.lifecycle import check_free, create_from_draft
-from pyesdb.sqlite import archive, backup
+from pyesdb.sqlite import archive, backup, cipher
 from pyesdb.sqlite.archive import Manifest
 from pyesdb.sqlite.backup import Frozen, Progress
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.store.verify import verify_file
 
 
@@ -40,17 +42,32 @@ def restore_backup(
     store_id = check_store_id(manifest.store_id if as_ is None else as_)
     check_free(node, store_id)
     data = _settings(node, manifest)
+    key = _key(node, manifest, store_id, source)
+    keys: Keys = lambda: [key] if key else []  # noqa: E731
     told = _told(manifest, on_progress)
     with drafts.making(node) as draft:
         reconcile.hook("draft made")
         backup.follow(archive.extract(source, manifest, draft.file), told)
-        backup.back_to_wal(draft.file)
+        if key is not None:
+            cipher.write_check(draft.file, cipher.new_check(key))
+        backup.back_to_wal(draft.file, keys)
         reconcile.hook("draft filled")
-        _prove(source, manifest, draft.file, told)
+        _prove(source, manifest, draft.file, keys, told)
+        data |= drafts.encrypt(node, draft, store_id, key)
         draft.sync()
         reconcile.hook("draft proved")
         create_from_draft(node, store_id, {**data, "draft": draft.name}, max_stores)
     return store_id
+
+
+def _key(node: Node, manifest: Manifest, store_id: str, source: Path) -> Key | None:
+    """The key of an encrypted backup, looked for under its own id and the new one."""
+    if manifest.key is None:
+        return None
+    ids = dict.fromkeys((store_id, manifest.store_id))
+    return cipher.key_for(
+        manifest.key, lambda: [key for id_ in ids for key in node.keys.offered(id_)], source
+    )
 
 
 def _told(manifest: Manifest, on_progress: Progress | None) -> Progress | None:
@@ -77,9 +94,9 @@ def _settings(node: Node, manifest: Manifest) -> dict[str, Any]:
     return data | {"settings": table.checked(own)}
 
 
-def _prove(source: Path, manifest: Manifest, path: Path, told: Progress | None) -> None:
+def _prove(source: Path, manifest: Manifest, path: Path, keys: Keys, told: Progress | None) -> None:
     """Every page, index, digest and counter; and that it is the history the manifest speaks of."""
-    with Frozen(path, read_only=False) as moment:
+    with Frozen(path, read_only=False, keys=keys) as moment:
         machine, state = moment.identity.get("machine", 0), last_state(moment)
     if int(machine) > MACHINE_VERSION:
         raise NewerFormat(
@@ -92,7 +109,7 @@ def _prove(source: Path, manifest: Manifest, path: Path, told: Progress | None) 
             told(manifest.bytes + manifest.bytes * done // total, 0)
 
     identity = {"database": manifest.database, "incarnation": manifest.incarnation}
-    result = verify_file(path, identity, verified)
+    result = verify_file(path, identity, verified, keys=keys)
     if not result.ok:
         first = result.problems[0]
         raise Corrupt(

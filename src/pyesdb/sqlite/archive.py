@@ -20,6 +20,7 @@ import msgspec
 from pyesdb.model.errors import Corrupt, NewerFormat, RequestError
 from pyesdb.sqlite import files
 from pyesdb.sqlite.backup import Steps
+from pyesdb.sqlite.cipher import KeyCheck
 
 VERSION = 1
 MAGIC = b"\x00PyESDB\n"
@@ -52,6 +53,8 @@ class Manifest(msgspec.Struct, frozen=True):
     server: dict[str, Any]
     template: str | None = None
     template_settings: dict[str, Any] = {}
+    key: KeyCheck | None = None
+    """Tells the key of an encrypted store's file from another one."""
 
 
 class Digest:

@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from pyesdb.model.errors import Corrupt
-from pyesdb.sqlite import files
+from pyesdb.model.keys import Key
+from pyesdb.sqlite import cipher, files
 from pyesdb.sqlite.statements import statement
 
 Progress = Callable[[int, int], None]
@@ -33,9 +34,16 @@ _SUFFIXES = ("", "-journal", "-wal", "-shm")
 class Frozen:
     """A store file as it is now, whatever is written meanwhile. A context manager."""
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, *, read_only: bool, keys: cipher.Keys | None = None) -> None:
         self.path = path
-        self.connection = files.open_reader(path, read_only=read_only)
+        self.key: Key | None = None
+        """The key of the file, and of each copy of it."""
+
+        def opening(key: Key | None) -> files.Connection:
+            self.key = key
+            return files.reader_with(path, key, read_only=read_only)
+
+        self.connection = cipher.opened(path, keys, opening)
         with files.typed_errors(path):
             self.connection.execute("BEGIN").fetchall()
             self.identity = files.identity_of(self.connection)
@@ -49,10 +57,11 @@ class Frozen:
     def copy(self, target: Path) -> Steps:
         """Write it into a new file, step by step; raises DiskFull, Corrupt.
 
-        The copy is one plain file that needs no write-ahead log, and it is not synced.
+        The copy is one file that needs no write-ahead log, under the same key, and it is not
+        synced.
         """
         try:
-            connection = _new(target)
+            connection = _new(target, self.key)
             try:
                 yield from self._copy(connection)
                 connection.execute("PRAGMA journal_mode=DELETE").fetchall()
@@ -96,20 +105,20 @@ def follow(steps: Steps, on_progress: Progress | None) -> None:
                 on_progress(done, total)
 
 
-def _new(path: Path) -> files.Connection:
+def _new(path: Path, key: Key | None) -> files.Connection:
     """A new file to copy into; a page is only written with a checksum once its header says so."""
     os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = files.open_new(path)
+    connection = files.open_new(path) if key is None else cipher.open_new(path, key)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-2000"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     connection.execute("CREATE TABLE header (one INTEGER)").fetchall()
     return connection
 
 
-def back_to_wal(path: Path) -> None:
+def back_to_wal(path: Path, keys: cipher.Keys | None = None) -> None:
     """Let a copy have a write-ahead log, as a store has."""
     with files.typed_errors(path):
-        connection = files.open_writer(path, durability="os")
+        connection = files.open_writer(path, durability="os", keys=keys)
         try:
             connection.execute("PRAGMA journal_mode=WAL").fetchall()
         finally:

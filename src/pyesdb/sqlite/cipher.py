@@ -170,6 +170,20 @@ def connect(
     return connection
 
 
+def open_new(path: Path, key: Key) -> apsw.Connection:
+    """A connection to an empty file that is to be encrypted."""
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
+    connection = connect(path, key, flags=flags)
+    for pragma in ("page_size=4096", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def parameters(key: Key) -> str:
+    """What a file's name says to SQLite for a file that is written under a key."""
+    return f"vfs={VFS}&cipher={CIPHER}&key=raw:{key.material.hex()}"
+
+
 def look_encrypted(path: Path) -> None:
     """Raise Fault if a file that is being made (and is closed) can be read without a key."""
     with open(path, "rb") as file:

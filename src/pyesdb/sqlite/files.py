@@ -142,10 +142,11 @@ def open_reader(
 
     `keys` open an encrypted file; raises AccessDenied when none of them fits.
     """
-    return cipher.opened(path, keys, lambda key: _reader(path, key, read_only=read_only))
+    return cipher.opened(path, keys, lambda key: reader_with(path, key, read_only=read_only))
 
 
-def _reader(path: Path, key: Key | None, *, read_only: bool) -> Connection:
+def reader_with(path: Path, key: Key | None, *, read_only: bool) -> Connection:
+    """The same with the key that fits, None for a plain file."""
     load_vfs()
     name = quote(str(path))
     live = Path(f"{path}-shm").exists()
@@ -255,10 +256,7 @@ def settle(connection: Connection) -> None:
 
 def _make_encrypted(path: Path, key: Key) -> None:
     """Tables in an empty file, and its check; looks that it is not readable without the key."""
-    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
-    connection = cipher.connect(path, key, flags=flags)
-    connection.execute("PRAGMA page_size=4096").fetchall()
-    connection.execute("PRAGMA temp_store=MEMORY").fetchall()
+    connection = cipher.open_new(path, key)
     _make_tables(connection)
     connection.close()
     cipher.look_encrypted(path)

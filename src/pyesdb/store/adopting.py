@@ -13,15 +13,18 @@ from pyesdb.machine import Tx
 from pyesdb.machine.state import chained
 from pyesdb.model.commands import digest_of
 from pyesdb.sqlite import files
+from pyesdb.sqlite.cipher import Keys
 
 
-def adopt(path: Path, identity: Mapping[str, int | str], *, frozen: bool) -> None:
+def adopt(
+    path: Path, identity: Mapping[str, int | str], *, frozen: bool, keys: Keys | None = None
+) -> None:
     """Write who the store in a draft is; it may happen twice. Durable.
 
     A seal is lifted (the source was being removed), and settings of any revision may enter.
     """
     with files.typed_errors(path):
-        connection = files.open_writer(path, durability="fsync")
+        connection = files.open_writer(path, durability="fsync", keys=keys)
         try:
             connection.execute("BEGIN IMMEDIATE")
             tx = Tx(connection)

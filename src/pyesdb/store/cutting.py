@@ -20,16 +20,17 @@ from pyesdb.model.encoding import decode_json
 from pyesdb.model.events import Record
 from pyesdb.model.outcomes import Appended, decode_outcome
 from pyesdb.sqlite import files
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.store.history import array_bytes
 
 _PAGE = 1000
 Row = tuple[Any, ...]
 
 
-def cut(path: Path, position: int) -> None:
+def cut(path: Path, position: int, keys: Keys | None = None) -> None:
     """Cut off every event of a draft behind `position`; nothing to do if there is none."""
     with files.typed_errors(path):
-        connection = files.open_writer(path, durability="os")
+        connection = files.open_writer(path, durability="os", keys=keys)
         try:
             connection.execute("BEGIN IMMEDIATE")
             tx = Tx(connection)

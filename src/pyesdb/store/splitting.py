@@ -28,6 +28,7 @@ from pyesdb.model.limits import EXPIRES_US
 from pyesdb.model.outcomes import Outcome, Refused
 from pyesdb.model.selectors import Selector
 from pyesdb.sqlite import files
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.statements import statement
 from pyesdb.store.applier import Applier
 from pyesdb.store.readers import Names, Reader
@@ -53,13 +54,19 @@ class Moment:
         return question(self.reader)
 
 
-def split(source: Moment, selector: Selector, until: int | None, target: Path) -> None:
+def split(
+    source: Moment,
+    selector: Selector,
+    until: int | None,
+    target: Path,
+    keys: Keys | None = None,
+) -> None:
     """Make a file of the visible events that are selected, up to a position.
 
     Retention and custom metadata of their streams come along; snapshots, subscriptions and
     tracked positions do not: they speak of other versions and positions.
     """
-    building = _Building(target)
+    building = _Building(target, keys)
     try:
         read = AllRead(
             source, 0, None, lambda _: until, selector, None, backwards=False, system=True
@@ -75,13 +82,13 @@ def split(source: Moment, selector: Selector, until: int | None, target: Path) -
         building.commit()
     finally:
         building.close()
-    _forget_commands(target)
+    _forget_commands(target, keys)
 
 
-def _forget_commands(path: Path) -> None:
+def _forget_commands(path: Path, keys: Keys | None) -> None:
     """Nobody knows the ids of the commands that built the copy."""
     with files.typed_errors(path):
-        connection = files.open_writer(path, durability="os")
+        connection = files.open_writer(path, durability="os", keys=keys)
         try:
             connection.execute(statement("forget_commands")).fetchall()
         finally:
@@ -91,8 +98,8 @@ def _forget_commands(path: Path) -> None:
 class _Building:
     """The file being built: events are gathered to appends, entries and transactions."""
 
-    def __init__(self, path: Path) -> None:
-        self._applier = Applier(path, "os", _nobody_waits)
+    def __init__(self, path: Path, keys: Keys | None) -> None:
+        self._applier = Applier(path, "os", _nobody_waits, keys=keys)
         self._seq: int = self._applier.begin()[0]
         self._time: int = 0
         self._applier.rollback()

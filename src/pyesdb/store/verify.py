@@ -15,6 +15,7 @@ from pyesdb.machine.state import State, decode_state
 from pyesdb.model.errors import Corrupt, StoreFailed
 from pyesdb.model.results import VerifyResult
 from pyesdb.sqlite import files, pages
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.store.findings import COUNTERS, IDENTITY, KEPT, RESTORE, Findings
 from pyesdb.store.history import History, Tally, array_bytes
 from pyesdb.store.readers import Reader
@@ -29,6 +30,7 @@ def verify_file(
     on_progress: OnProgress | None = None,
     *,
     read_only: bool = False,
+    keys: Keys | None = None,
 ) -> VerifyResult:
     """Verify a store's file wherever it lies; `identity`: what its meta rows must say, if known.
 
@@ -37,7 +39,7 @@ def verify_file(
     if not path.exists():
         raise StoreFailed(f"{path} is missing: restore it from a backup")
     try:
-        reader = Reader(path, read_only=read_only)
+        reader = Reader(path, read_only=read_only, keys=keys)
     except Corrupt as error:
         return unreadable(path, error, on_progress)
     try:
