@@ -27,13 +27,14 @@ class Keyring:
             cipher.require()
             self._sources.append(source)
 
-    def offered(self, store_id: str) -> tuple[Key, ...]:
-        """The keys of a store, the current one first."""
-        return tuple(key for source in self._sources for key in source.keys(store_id))
+    def offered(self, *store_ids: str) -> tuple[Key, ...]:
+        """The keys of a store (which may have had another id), the current one first."""
+        ids = dict.fromkeys(filter(None, store_ids))
+        return tuple(key for id_ in ids for source in self._sources for key in source.keys(id_))
 
-    def of(self, store_id: str) -> cipher.Keys:
+    def of(self, *store_ids: str) -> cipher.Keys:
         """The same, for whoever opens the store's file later."""
-        return lambda: self.offered(store_id)
+        return lambda: self.offered(*store_ids)
 
     def for_new(self, store_id: str) -> Key | None:
         """The key that a store is created with; raises AccessDenied when there must be one."""

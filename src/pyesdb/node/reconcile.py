@@ -285,7 +285,7 @@ def _from_trash(node: Node, record: c.Record) -> None:
     """Unseal the file, then move its directory back: whoever finds it there may write to it."""
     layout, folder = node.layout, node.layout.folder(record.store_id)
     source = _trashed(node, record)
-    keys = node.keys.of(record.trashed_as or record.store_id)
+    keys = node.keys.of(record.store_id, record.trashed_as)
     if folder.exists():
         if alone.incarnation_of(layout.file(record.store_id), keys) in (record.incarnation, None):
             files.sync(layout.stores)  # whoever put it there may have died before this

@@ -64,10 +64,7 @@ def _key(node: Node, manifest: Manifest, store_id: str, source: Path) -> Key | N
     """The key of an encrypted backup, looked for under its own id and the new one."""
     if manifest.key is None:
         return None
-    ids = dict.fromkeys((store_id, manifest.store_id))
-    return cipher.key_for(
-        manifest.key, lambda: [key for id_ in ids for key in node.keys.offered(id_)], source
-    )
+    return cipher.key_for(manifest.key, node.keys.of(store_id, manifest.store_id), source)
 
 
 def _told(manifest: Manifest, on_progress: Progress | None) -> Progress | None:

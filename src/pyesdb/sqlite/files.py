@@ -63,6 +63,8 @@ def typed_errors(path: Path | str) -> Generator[None]:
     """SQLite's and the system's errors as the library's own."""
     try:
         yield
+    except PyesdbError:  # some of ours are an OSError as well
+        raise
     except FAILURES as error:
         raise translate(error, path) from error
 
