@@ -8,7 +8,7 @@ from importlib import import_module
 from pathlib import Path
 
 from benchmarks import machine, plan, report, results
-from benchmarks.results import KEPT, ROWS, Result
+from benchmarks.results import KEPT, ROWS, Result, number_of
 
 QUICK_OUT = Path("build", "bench")
 
@@ -37,7 +37,7 @@ def _measure(row: str, chosen: plan.Plan, about: dict[str, object]) -> Result:
 
 def _run(arguments: argparse.Namespace) -> None:
     out = arguments.out or (QUICK_OUT if arguments.quick else KEPT)
-    rows = [ROWS[number - 1] for number in arguments.row or range(1, len(ROWS) + 1)]
+    rows = [row for row in ROWS if not arguments.row or number_of(row) in arguments.row]
     make = plan.quick if arguments.quick else plan.full
     for row in rows:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
@@ -74,7 +74,7 @@ def main() -> int:
         action="store_true",
         help="a few minutes, smaller; results go to build/bench unless --out is given",
     )
-    choices = range(1, len(ROWS) + 1)
+    choices = [number_of(row) for row in ROWS]
     parser.add_argument(
         "--row", type=int, action="append", choices=choices, help="only this row; may be repeated"
     )

@@ -1,8 +1,8 @@
-"""The goals of rows 1 to 4, and how far a result is from them."""
+"""The goals of the rows, and how far a result is from them."""
 
 from dataclasses import dataclass
 
-from benchmarks import results, row4_reads
+from benchmarks import results, row4_reads, row9_many_stores
 from benchmarks.results import Result
 
 
@@ -10,7 +10,8 @@ from benchmarks.results import Result
 class Goal:
     """`ours` against `theirs` (of `their_case`, else the same case), or at least `factor` alone.
 
-    `beside` names a contestant whose ratio is shown beside such an absolute goal.
+    `beside` names a contestant whose ratio is shown beside such an absolute goal. `at_most`: less
+    is better.
     """
 
     key: str
@@ -21,6 +22,7 @@ class Goal:
     factor: float
     their_case: str | None = None
     beside: str | None = None
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4 = results.ROWS
+_R1, _R2, _R3, _R4, _R9 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -78,6 +80,10 @@ GOALS = [
     *_reads("backwards", row4_reads.BACKWARDS),
     *_replays("together", row4_reads.TOGETHER),
     *_replays("apart", row4_reads.APART),
+    Goal("many-create", _R9, row9_many_stores.CREATE, "pyesdb", None, 500, beside="fdatasync"),
+    Goal("many-start", _R9, row9_many_stores.START, "pyesdb", None, 5_000, at_most=True),
+    Goal("many-resident", _R9, row9_many_stores.RESIDENT, "pyesdb", None, 400, at_most=True),
+    Goal("many-reopen", _R9, row9_many_stores.REOPEN, "pyesdb", None, 5_000, at_most=True),
 ]
 
 
@@ -91,7 +97,8 @@ def judge(goal: Goal, result: Result) -> Verdict:
     if goal.theirs is None:
         other = case.samples.get(goal.beside or "")
         beside = results.ratio(case.samples[goal.ours], other) if other else None
-        return Verdict(goal, case.unit, figure, None, beside, figure >= goal.factor)
+        met = figure <= goal.factor if goal.at_most else figure >= goal.factor
+        return Verdict(goal, case.unit, figure, None, beside, met)
     other_case = result.case(goal.their_case or goal.case)
     other = results.figure(other_case, goal.theirs)
     if other is None:

@@ -18,7 +18,8 @@ else:
     _why = ""
 
 
-def _package() -> Any:
+def package() -> Any:
+    """The package; raises Missing, with the reason."""
     if pyesdb is None:
         raise Missing(f"pyesdb cannot be imported: {_why}")
     return pyesdb
@@ -63,7 +64,7 @@ class Ours:
 @contextmanager
 def embedded(folder: Path) -> Iterator[Ours]:
     """A database with the defaults, as users have it: fsync, not exclusive."""
-    with _package().open(folder / "data") as database:
+    with package().open(folder / "data") as database:
         yield Ours(database.store())
 
 
@@ -85,7 +86,7 @@ class OursAsync:
 
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[Any]:
-    async with _package().open_async(folder / "data") as database:
+    async with package().open_async(folder / "data") as database:
         yield database.store()
 
 

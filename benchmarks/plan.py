@@ -14,13 +14,16 @@ class Plan:
     seconds: float
     events: int
     replays: int
+    stores: int
 
 
 def quick(folder: Path) -> Plan:
     """At most four minutes on two cores."""
-    return Plan("quick", folder, rounds=5, seconds=0.5, events=100_000, replays=1000)
+    return Plan("quick", folder, rounds=5, seconds=0.5, events=100_000, replays=1000, stores=1_000)
 
 
 def full(folder: Path) -> Plan:
     """At most fifteen minutes on two cores."""
-    return Plan("full", folder, rounds=7, seconds=2.0, events=1_000_000, replays=4000)
+    return Plan(
+        "full", folder, rounds=7, seconds=2.0, events=1_000_000, replays=4000, stores=10_000
+    )

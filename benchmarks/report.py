@@ -19,6 +19,7 @@ LABELS = {
     "pyesdb threads": "PyESDB, threads",
     "pyesdb tasks": "PyESDB, asyncio tasks",
     "umadb threads": "UmaDB, threads",
+    "pyesdb one": "PyESDB, one store",
 }
 _HEAD = """---
 orphan: true
@@ -53,7 +54,7 @@ def goal_text(verdict: Verdict) -> str:
     goal = verdict.goal
     if goal.theirs is None:
         beside = f" (ratio: to {LABELS[goal.beside]})" if goal.beside else ""
-        return f">= {goal.factor:,.0f}{beside}"
+        return f"{'<=' if goal.at_most else '>='} {goal.factor:,.0f}{beside}"
     other = LABELS[goal.theirs] + (f" at {goal.their_case}" if goal.their_case else "")
     return f">= {goal.factor:g}x {other}"
 

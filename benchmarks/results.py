@@ -9,7 +9,13 @@ from statistics import median
 from benchmarks.rounds import Case
 
 KEPT = Path(__file__).with_name("results")
-ROWS = ("row1_single_writer", "row2_concurrent", "row3_batches", "row4_reads")
+ROWS = ("row1_single_writer", "row2_concurrent", "row3_batches", "row4_reads", "row9_many_stores")
+"""Named by their numbers in the list of what is to be measured."""
+
+
+def number_of(row: str) -> int:
+    """Which row it is."""
+    return int(row.split("_", maxsplit=1)[0].removeprefix("row"))
 
 
 @dataclass

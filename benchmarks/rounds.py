@@ -16,7 +16,7 @@ WARM_UP = 1
 
 @dataclass
 class Case:
-    """One comparison: samples per contestant, one for each round, higher is better."""
+    """One comparison: samples per contestant, one for each round; rates, if not said otherwise."""
 
     name: str
     unit: str
