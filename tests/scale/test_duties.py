@@ -95,3 +95,19 @@ def test_a_forgotten_database_warns_though_it_has_duties(data_dir: Path) -> None
     for thread in running():
         thread.join(30)
     assert running() == []
+
+
+def test_a_duty_added_while_the_thread_reckons_is_not_missed() -> None:
+    duties, done = Duties(), threading.Event()
+    real = duties.run_due
+
+    def run_due(now: float) -> float:
+        wait_s = real(now)
+        if "soon" not in duties._duties:
+            duties.add("soon", done.set, 0.001)
+        return wait_s
+
+    duties.run_due = run_due  # type: ignore[method-assign]
+    duties.add("seldom", lambda: None, 1000.0)
+    assert done.wait(30)
+    duties.stop()

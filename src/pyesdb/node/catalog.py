@@ -277,6 +277,15 @@ class Catalog:
             self._update()
             return self._fold.records.get(store_id)
 
+    def current(self, record: Record) -> tuple[Record, Template | None]:
+        """A record as it is now, and its template, of one and the same moment."""
+        with self._mutex:
+            self._update()
+            now = self._fold.records.get(record.store_id, record)
+            if now.incarnation != record.incarnation:
+                now = record
+            return now, self._fold.templates.get(now.template or "")
+
     def trash(self, store_id: str | None = None) -> list[Record]:
         """What can be recovered (of one id, or of all), the oldest removal first.
 

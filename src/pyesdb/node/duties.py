@@ -72,7 +72,10 @@ class Duties:
             if not self._stopped:
                 duty.do()
         with self._mutex:
-            return min(duty.due for duty in self._duties.values()) - now
+            return self._first() - now
+
+    def _first(self) -> float:
+        return min(duty.due for duty in self._duties.values())
 
     def _run(self) -> None:
         with self._mutex:  # of several that were started one goes on
@@ -81,10 +84,10 @@ class Duties:
             self._runner = threading.get_ident()
         try:
             while not self._stopped:
-                wait_s = self.run_due(time.monotonic())
-                with self._mutex:
+                self.run_due(time.monotonic())
+                with self._mutex:  # looked at in here: one that is added now must not be missed
                     if not self._stopped:
-                        self._changed.wait(max(0.0, wait_s))
+                        self._changed.wait(max(0.0, self._first() - time.monotonic()))
         finally:
             self._ended.set()
 

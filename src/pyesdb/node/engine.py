@@ -27,7 +27,7 @@ from pyesdb.model.errors import (
 )
 from pyesdb.model.names import SYSTEM
 from pyesdb.node import drafts, reconcile, trash
-from pyesdb.node.catalog import Catalog, Record, append_to_catalog, store_stream
+from pyesdb.node.catalog import Catalog, Record, Template, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
@@ -126,20 +126,27 @@ class Node:
 
     def config_of(self, record: Record) -> StoreConfig:
         """The effective settings of a store."""
-        template = self.catalog.template(record.template) if record.template else None
-        return table.effective(
-            self.base,
-            record.store_id,
-            record.server,
-            template.settings if template else {},
-            record.settings,
+        return self._layered(
+            record, self.catalog.template(record.template) if record.template else None
         )
 
-    def control_of(self, record: Record, config: StoreConfig) -> Control:
-        """What a store's own log must say: a change of its template counts as a change of it."""
-        template = self.catalog.template(record.template) if record.template else None
+    def control_of(self, record: Record) -> Control:
+        """What a store's own log must say."""
+        return self._wanted(record)[1]
+
+    def _wanted(self, record: Record) -> tuple[StoreConfig, Control]:
+        """Settings and control of one moment: a revision never goes with older settings.
+
+        A change of its template counts as a change of the store.
+        """
+        record, template = self.catalog.current(record)
+        config = self._layered(record, template)
         revision = max(record.revision, template.revision if template else 0)
-        return Control(revision, table.for_machine(config), record.frozen)
+        return config, Control(revision, table.for_machine(config), record.frozen)
+
+    def _layered(self, record: Record, template: Template | None) -> StoreConfig:
+        settings = template.settings if template else {}
+        return table.effective(self.base, record.store_id, record.server, settings, record.settings)
 
     def late(self, lock: LockFile) -> PyesdbError:
         """The error of a deadline that passed while another process held a store."""
@@ -160,8 +167,8 @@ class Node:
     def refresh(self) -> None:
         """Show the open stores what the catalog says now: settings, freeze, removal."""
         for runtime in self.open_stores():
-            record = self.catalog.get(runtime.store_id)
-            if record is None or not record.ready or record.incarnation != runtime.incarnation:
+            record = self._there(runtime)
+            if record is None:
                 self._moved(runtime)
                 continue
             try:
@@ -181,9 +188,7 @@ class Node:
 
         False: it was up to it before.
         """
-        config = self.config_of(record)
-        control = self.control_of(record, config)
-        if not runtime.configure(config, control):
+        if not runtime.configure(*self._wanted(record)):
             return False
         if not self.read_only:
             runtime.barrier()
@@ -238,12 +243,18 @@ class Node:
         """A store opens a file, on the thread that needs it; `$system` stays open for ever."""
         if runtime.store_id == SYSTEM:
             return
-        if self.opened.add(runtime):
-            record = self.catalog.get(runtime.store_id)
-            if record is not None and record.incarnation == runtime.incarnation:
-                config = self.config_of(record)
-                runtime.configure(config, self.control_of(record, config))
+        if self.opened.add(runtime) or not runtime.shown:
+            record = self._there(runtime)
+            if record is not None:
+                runtime.configure(*self._wanted(record))
+            runtime.shown = True  # behind it: who comes meanwhile, or after an error, looks too
             self.start_duties()
+
+    def _there(self, runtime: StoreRuntime) -> Record | None:
+        """The record of a runtime, if the catalog says that its store is there."""
+        record = self.catalog.get(runtime.store_id)
+        there = record and record.ready and record.incarnation == runtime.incarnation
+        return record if there else None
 
     def start_duties(self) -> None:
         """From now on this node does by itself what must be done now and then."""
@@ -276,9 +287,7 @@ class Node:
             self.check()
             found = self._runtimes.get(store_id)
             if found is None or found.ended is not None:
-                config = self.config_of(record)
-                control = self.control_of(record, config)
-                found = self._runtime(store_id, record.incarnation, config, control)
+                found = self._runtime(store_id, record.incarnation, *self._wanted(record))
                 self._runtimes[store_id] = found
             return found
 
@@ -310,13 +319,11 @@ class Node:
 
     def _moved(self, runtime: StoreRuntime) -> PyesdbError:
         """The error of a runtime whose file is not where it was: the catalog decides."""
-        record = None if runtime is self.system else self.catalog.get(runtime.store_id)
-        if runtime is self.system or (
-            record and record.ready and record.incarnation == runtime.incarnation
-        ):
-            if record and not reconcile.at_rest(self, record):
-                self._wait_until_ready(record)
-                return StoreStarting(f"store {runtime.store_id!r} was being recovered: try again")
+        record = None if runtime is self.system else self._there(runtime)
+        if record and not reconcile.at_rest(self, record):
+            self._wait_until_ready(record)
+            return StoreStarting(f"store {runtime.store_id!r} was being recovered: try again")
+        if record or runtime is self.system:
             return StoreFailed(
                 f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced: "
                 "restore it from a backup"

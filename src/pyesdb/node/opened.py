@@ -10,7 +10,6 @@ import resource
 import threading
 import time
 
-from pyesdb.model.errors import StoreFrozen
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
 
@@ -113,8 +112,6 @@ class OpenStores:
         for runtime in [*self.all(), *rested]:
             try:
                 runtime.expire_if_used()
-            except StoreFrozen:
-                pass  # nothing changes in it, by age neither
             except Exception as error:  # noqa: BLE001  (that store only; next time again)
                 logger.warning("store %s: expiry: %s", runtime.store_id, error)
             if runtime in rested:

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import Corrupt, PyesdbError, StoreFailed, WrongExpectedVersion
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.keys import Key
@@ -72,11 +71,7 @@ class Node(Protocol):
         """Close what this process has open of a store that is going."""
         ...
 
-    def config_of(self, record: c.Record) -> StoreConfig:
-        """The effective settings of a store."""
-        ...
-
-    def control_of(self, record: c.Record, config: StoreConfig) -> Control:
+    def control_of(self, record: c.Record) -> Control:
         """What a store's own log must say."""
         ...
 
@@ -189,7 +184,7 @@ def _make(node: Node, record: c.Record) -> bool:
             files.sync(layout.stores)  # whoever put it there may have died before this
             return True
         _set_aside(layout, store_id)
-    control = node.control_of(record, node.config_of(record))
+    control = node.control_of(record)
     if record.draft:
         return _place_draft(node, record, control)
     make_file(layout, store_id, record.incarnation, node.database, control, key)

@@ -135,11 +135,14 @@ class Applier:
         self._connection = files.open_writer(
             self._path, durability=self._opened_with, keys=self._keys
         )
-        self._on_open()  # it may have been found at rest meanwhile
-        self._inode = inode
-        if self._found_inode() != inode:
+        try:
+            self._on_open()  # it may have been found at rest meanwhile
+            self._inode = inode
+            if self._found_inode() != inode:
+                raise MovedError
+        except BaseException:
             self.close()
-            raise MovedError
+            raise
         return self._connection
 
     def due(self) -> list[Command]:

@@ -8,7 +8,6 @@ What must never happen here: a lane whose leader is gone, whatever was raised in
 handler's exception, too); an answer before the commit; a lock held across COMMIT except the lead.
 """
 
-import _thread
 import threading
 import time
 from collections import deque
@@ -23,6 +22,7 @@ from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
 from pyesdb.store.group import Group, internal, outcome_unknown
+from pyesdb.store.handing import Handing, Interlude, start_thread, surely
 from pyesdb.store.slots import (
     DONE,
     QUEUED,
@@ -40,22 +40,6 @@ _HELPER = object()
 
 _WAITER = object()
 """The leader while it waits for the lock file of another process; nothing is taken yet."""
-
-
-class _Handing:
-    """The lead on its way from a caller to another thread, which claims it."""
-
-    __slots__ = ("owner",)
-
-    def __init__(self, owner: object) -> None:
-        self.owner = owner
-
-
-class _Interlude:
-    """The leader of `alone`: a thread that has something to do while nothing is committed."""
-
-    def __init__(self) -> None:
-        self.thread = threading.get_ident()
 
 
 _GROUPS = 8
@@ -101,7 +85,7 @@ class Outbox:
             if self._leader is slot:  # given to it, and answered by close() before it looked
                 self._lead(slot)
         except BaseException:
-            self._abandon(slot)
+            surely(lambda: self._abandon(slot))
             raise
         return answer(slot)
 
@@ -114,7 +98,7 @@ class Outbox:
             self._check_open()
             self._append(slot)
             lead = self._leader is None
-            handing = _Handing(slot)
+            handing = Handing(slot)
             if lead:
                 self._leader = handing
         try:
@@ -122,7 +106,7 @@ class Outbox:
                 slot.loop.call_soon(self._pass_to_pool, handing)
             await slot.future
         except BaseException:
-            self._abandon(slot)
+            surely(lambda: self._abandon(slot))
             raise
 
     def full(self) -> bool:
@@ -189,31 +173,24 @@ class Outbox:
 
         Everything here may be done twice: a signal can interrupt it anywhere.
         """
-        while True:
-            try:
-                self.withdraw(slot)
-                if self._leader is slot:
-                    _start_thread(self._rescue, slot)
-                else:
-                    self._announce(slot)
-                return
-            except Exception:
-                raise
-            except BaseException as error:  # noqa: BLE001  (another signal: finish first)
-                logger.debug("interrupted again while handing on the lead: %r", error)
+        self.withdraw(slot)
+        if self._leader is slot:
+            start_thread(self._rescue, slot)
+        else:
+            self._announce(slot)
 
     def _announce(self, former: object) -> None:
         """The lead left `former`, perhaps only half."""
         leader = self._leader
-        if isinstance(leader, _Handing) and leader.owner is former:
-            _start_thread(self._claim, leader)
+        if isinstance(leader, Handing) and leader.owner is former:
+            start_thread(self._claim, leader)
         elif isinstance(leader, SyncSlot):
             leader.wake()
 
     def alone(self, action: Callable[[], None]) -> bool:
         """Run `action` if nobody leads or waits; who comes meanwhile waits for its end."""
-        own = _Interlude()
-        handing = _Handing(own)  # an interrupt, and it is claimed
+        own = Interlude()
+        handing = Handing(own)  # an interrupt, and it is claimed
         try:
             with self._mutex:
                 if self._leader is not None or self._queue or self._closed is not None:
@@ -222,7 +199,7 @@ class Outbox:
             action()
             self._hand_on(own)
         except BaseException:
-            self._announce(own)
+            surely(lambda: self._announce(own))
             raise
         return True
 
@@ -279,8 +256,8 @@ class Outbox:
         if self._group.commit():
             return True
         self._put_back()
-        self._leader = handing = _Handing(leader)
-        _start_thread(self._wait_for_lock, handing)
+        self._leader = handing = Handing(leader)
+        start_thread(self._wait_for_lock, handing)
         return False
 
     def settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
@@ -298,7 +275,7 @@ class Outbox:
 
     def _hand_on(self, leader: object) -> None:
         """Give the lead to the next waiting caller, or to the pool, or to nobody."""
-        handing: _Handing | None = None
+        handing: Handing | None = None
         with self._mutex:
             while self._queue and self._queue[0].state is not QUEUED:
                 self._waiting_bytes -= self._queue.popleft().bytes
@@ -307,13 +284,13 @@ class Outbox:
                 self._leader = following
                 following.wake()
             elif following is not None:
-                self._leader = handing = _Handing(leader)
+                self._leader = handing = Handing(leader)
             else:
                 self._leader = None
         if handing is not None:
             self._pass_to_pool(handing)
 
-    def _pass_to_pool(self, handing: _Handing) -> None:
+    def _pass_to_pool(self, handing: Handing) -> None:
         self._run_in_pool(lambda: self._claim(handing))
 
     def _claim(self, handing: object) -> None:
@@ -376,18 +353,13 @@ class Outbox:
     def led_here(self) -> bool:
         """Whether this very thread is inside a commit (then a signal handler is asking)."""
         leader = self._leader
-        if isinstance(leader, _Handing):
-            leader = leader.owner if isinstance(leader.owner, _Interlude) else None
-        return isinstance(leader, (SyncSlot, _Interlude)) and leader.thread == threading.get_ident()
+        if isinstance(leader, Handing):
+            leader = leader.owner if isinstance(leader.owner, Interlude) else None
+        return isinstance(leader, (SyncSlot, Interlude)) and leader.thread == threading.get_ident()
 
     def abandon(self) -> list[Any]:
         """After fork: nothing here may run any more."""
         return [self, *self._applier.abandon()]
-
-
-def _start_thread(function: Callable[..., None], *args: object) -> None:
-    """Start a thread without waiting for it: one C call, so a signal comes before or after it."""
-    _thread.start_new_thread(function, args)
 
 
 def answer(slot: Slot) -> Outcome:

@@ -137,6 +137,8 @@ class Readers:
     def _give_back(self, reader: Reader) -> None:
         if len(self._idle) < KEPT and self._closed is None:
             self._idle.append(reader)
+            if self._closed is not None:  # meanwhile: nobody else would close it
+                self._close_idle()
         else:
             self._close(reader)
 
@@ -155,10 +157,13 @@ class Readers:
         return found.st_dev, found.st_ino
 
     def _check_file(self) -> None:
-        """Another process may have removed the store: then its file is elsewhere."""
+        """Another process may have removed the store: then its file is elsewhere.
+
+        Whether another file is one of this store is seen when it is opened.
+        """
         found = self._stat()
         if found != self._inode:
-            if self._inode is not None:
+            if self._inode is not None and self.open:
                 raise MovedError
             self._inode = found
 
@@ -168,12 +173,15 @@ class Readers:
         reader = Reader(self._path, read_only=self._read_only, keys=self._keys)
         with self._mutex:
             self._all.add(reader)
-        self._on_open()  # it may have been found at rest meanwhile
-        with files.typed_errors(self._path):
-            found = files.identity_of(reader.connection).get("incarnation")
-        if found != self._incarnation or self._stat() != before:
+        try:
+            self._on_open()  # it may have been found at rest meanwhile
+            with files.typed_errors(self._path):
+                found = files.identity_of(reader.connection).get("incarnation")
+            if found != self._incarnation or self._stat() != before:
+                raise MovedError
+        except BaseException:
             self._close(reader)
-            raise MovedError
+            raise
         self._inode = before
         return reader
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from pyesdb.model.errors import (
     PyesdbError,
     RequestError,
     StoreFailed,
+    StoreFrozen,
 )
 from pyesdb.model.events import Origin
 from pyesdb.model.ids import uuid7_bytes
@@ -69,6 +71,8 @@ class StoreRuntime:
         """When it was used last (monotonic seconds); duties do not count."""
         self.ages: bool | None = None
         """Whether it has streams with a max_age; None: nobody has looked."""
+        self.shown = False
+        """Whether it was shown what the catalog says since its files are open."""
         self._expired = 0.0
         self._pool = pool
         self._mutex = threading.Lock()
@@ -101,14 +105,14 @@ class StoreRuntime:
             if known is not None and known.revision >= control.revision:
                 return False
             self.config = config
-            self.ages = None
+            self.ages, self._expired = None, 0.0
             self.applier.durability = config.durability
             self.applier.control = control
             return True
 
     def barrier(self) -> None:
         """An empty command: what the catalog wants of this store stands in its log behind it."""
-        self.submit(with_digest(Barrier, uuid7_bytes()), self.config.timeout)
+        self._submit(with_digest(Barrier, uuid7_bytes()), self.config.timeout)
 
     def _run(self, function: Callable[[], None]) -> None:
         try:
@@ -205,11 +209,13 @@ class StoreRuntime:
         """`expire`, if the store or one of its streams has a max_age."""
         if self.ended is not None:
             return
-        self._expired = time.monotonic()
-        if self.ages is None:
+        began = time.monotonic()
+        if not self.ages:  # another process may have given a stream its max_age
             self.ages = self.config.max_age is not None or self._ask(queries.has_retention)
         if self.ages:
-            self.expire(self.config.timeout)
+            with suppress(StoreFrozen):  # nothing changes in it, by age neither
+                self.expire(self.config.timeout)
+        self._expired = began
 
     def scavenge(
         self, timeout_s: float, on_progress: Callable[[int, int], None] | None
@@ -251,6 +257,7 @@ class StoreRuntime:
 
     def _close_files(self) -> None:
         if self.readers.rest():
+            self.shown = False
             self.applier.close()
             self._log.rest()
             self.names = Names()
