@@ -1,8 +1,8 @@
 """Another process with the same directory open, which keeps its store open and does as it is told.
 
 python -m tests.contract.other DIRECTORY: each line is an expression over `db`, `store` (of the id
-"a", bound when it is first used), `one` and `node`; the answer is a line: its repr, or the error's
-class.
+"a", bound when it is first used), `node`, `one` and `select`; the answer is a line: its repr, or
+the error's class.
 """
 
 from __future__ import annotations
@@ -47,7 +47,13 @@ def other(directory: Path) -> Iterator[Say]:
 
 def main(directory: str) -> None:
     with pyesdb.open(directory, durability="os") as db:
-        known = {"db": db, "store": db.store("a"), "one": one, "node": db._core.node}
+        known = {
+            "one": one,
+            "select": pyesdb.select,
+            "db": db,
+            "store": db.store("a"),
+            "node": db._core.node,
+        }
         for line in sys.stdin:
             try:
                 answer = repr(eval(line, known))
