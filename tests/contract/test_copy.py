@@ -97,6 +97,15 @@ def test_a_fork_at_a_moment(clock: Any, db: Any) -> None:
         assert fork.verify().ok
 
 
+def test_a_fork_of_a_store_that_is_larger_than_any_cache(db: Any) -> None:
+    store = db.create_store("source")
+    for n in range(5):
+        store.append(f"s{n}", [NewEvent("Big", b"x" * 200_000) for _ in range(10)])
+    fork = db.copy_store("source", "fork", as_of=41)
+    assert fork.verify().ok
+    assert positions(fork.read_all()) == list(range(1, 42))
+
+
 def test_what_a_fork_forgets(db: Any, source: Any) -> None:
     """It says nothing of what comes behind the cut, and a retry there is a new call."""
     source.record_snapshot("src", "a", 2, {"n": 2})

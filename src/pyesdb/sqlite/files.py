@@ -210,6 +210,11 @@ def template() -> bytes:
         return path.read_bytes()
 
 
+def open_raw(path: Path) -> Connection:
+    """A connection that reads a file as it is, whatever checksums its pages have."""
+    return apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+
+
 def _make_tables(connection: Connection) -> None:
     connection.execute("PRAGMA journal_mode=WAL").fetchall()
     connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()

@@ -9,7 +9,6 @@ What must never happen here: an event behind the cut, or one before it lost; a d
 fit the events that are left of an append; the cut content left in free pages.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pyesdb.model.encoding import decode_json
 from pyesdb.model.events import Record
 from pyesdb.model.outcomes import Appended, decode_outcome
 from pyesdb.sqlite import files
+from pyesdb.sqlite.backup import compact
 from pyesdb.sqlite.cipher import Keys
 from pyesdb.store.history import array_bytes
 
@@ -39,20 +39,9 @@ def cut(path: Path, position: int, keys: Keys | None = None) -> None:
                 return
             _cut(tx, position)
             connection.execute("COMMIT")
-            _compact(connection, path)
+            compact(connection, path)
         finally:
             connection.close()
-
-
-def _compact(connection: files.Connection, path: Path) -> None:
-    """Write the file anew: what was cut is not in its free pages either."""
-    compact = path.with_name("compact.db")
-    os.close(os.open(compact, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    connection.execute("VACUUM INTO ?", (str(compact),)).fetchall()
-    connection.close()
-    for suffix in ("-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
-    os.rename(compact, path)
 
 
 def _cut(tx: Tx, position: int) -> None:
