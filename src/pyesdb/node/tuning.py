@@ -133,4 +133,5 @@ def _change_template(
             c.append_to_catalog(node.system, c.template_stream(name), version, *event)
         except WrongExpectedVersion:
             continue
+        reconcile.hook(f"noted {event[0]}")
         return
