@@ -42,8 +42,13 @@ def test_a_reader_notices_that_the_file_is_another_one(data_dir: Path) -> None:
         store = db.create_store("moved")
         store.append("s", NewEvent("Before"))
         assert len(store.read("s").to_list()) == 1
-        replace_by_copy(Path(db.get_store_config("moved").data_dir))
-        with pytest.raises(pyesdb.StoreFailed, match="replaced"):
+        folder = Path(db.get_store_config("moved").data_dir)
+        replace_by_copy(folder)
+        with pytest.raises(pyesdb.StoreStarting, match="try again"):
+            store.read("s")
+        assert len(store.read("s").to_list()) == 1  # the writer goes on in the new one, too
+        replace_by_copy(folder.rename(folder.with_name("gone")))
+        with pytest.raises(pyesdb.StoreFailed, match="missing or was replaced"):
             store.read("s")
 
 

@@ -26,7 +26,7 @@ from pyesdb.model.errors import (
     Unavailable,
 )
 from pyesdb.model.names import SYSTEM
-from pyesdb.node import drafts, reconcile, trash
+from pyesdb.node import alone, drafts, reconcile, trash
 from pyesdb.node.catalog import Catalog, Record, Template, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
 from pyesdb.node.keyring import Keyring
@@ -282,7 +282,12 @@ class Node:
             )
         if not record.ready:
             raise StoreNotFound(record.gone())
-        reconcile.check_present(self, record)
+        try:
+            reconcile.check_present(self, record)
+        except StoreFailed:
+            if self._lost(record):
+                raise
+            return self.runtime(store_id)  # it went meanwhile, or is coming back
         with self._mutex:
             self.check()
             found = self._runtimes.get(store_id)
@@ -290,6 +295,11 @@ class Node:
                 found = self._runtime(store_id, record.incarnation, *self._wanted(record))
                 self._runtimes[store_id] = found
             return found
+
+    def _lost(self, record: Record) -> bool:
+        """Whether its file is missing though it is not on its way."""
+        rests = self.catalog.get(record.store_id) == record and reconcile.at_rest(self, record)
+        return rests and not self.layout.file(record.store_id).exists()
 
     def failure(self, record: Record) -> str:
         """What this process found wrong with a store's file, "" for nothing."""
@@ -323,6 +333,8 @@ class Node:
         if record and not reconcile.at_rest(self, record):
             self._wait_until_ready(record)
             return StoreStarting(f"store {runtime.store_id!r} was being recovered: try again")
+        if record and self._in_place(runtime):
+            return StoreStarting(f"store {runtime.store_id!r} went and came back: try again")
         if record or runtime is self.system:
             return StoreFailed(
                 f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced: "
@@ -336,6 +348,11 @@ class Node:
         runtime.ended = error
         threading.Thread(target=runtime.dispose, args=(error,), daemon=True).start()
         return error
+
+    def _in_place(self, runtime: StoreRuntime) -> bool:
+        """Whether the file that lies at its path is one of this store."""
+        keys = self.keys.of(runtime.store_id)
+        return alone.incarnation_of(runtime.path, keys) == runtime.incarnation
 
     # -- the end
 

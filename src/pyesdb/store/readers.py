@@ -119,12 +119,13 @@ class Readers:
             except IndexError:
                 reader = self._open()
         except MovedError:
+            self._close_idle()  # of the file that was here
             raise self._on_moved() from None
         try:
             found = question(reader)
         except files.FAILURES as error:
             self._close(reader)
-            raise files.translate(error, self._path) from error
+            raise self._error(error) from error
         except PyesdbError:
             self._give_back(reader)
             raise
@@ -133,6 +134,14 @@ class Readers:
             raise
         self._give_back(reader)
         return found
+
+    def _error(self, error: BaseException) -> PyesdbError:
+        """A file on its way to the trash or back cannot be read: not its fault."""
+        try:
+            there = self._stat() == self._inode
+        except MovedError:
+            there = False
+        return files.translate(error, self._path) if there else self._on_moved()
 
     def _give_back(self, reader: Reader) -> None:
         if len(self._idle) < KEPT and self._closed is None:
@@ -170,7 +179,12 @@ class Readers:
     def _open(self) -> Reader:
         before = self._stat()
         self._on_open()
-        reader = Reader(self._path, read_only=self._read_only, keys=self._keys)
+        try:
+            reader = Reader(self._path, read_only=self._read_only, keys=self._keys)
+        except PyesdbError:
+            if self._stat() != before:  # it went between the two
+                raise MovedError from None
+            raise
         with self._mutex:
             self._all.add(reader)
         try:
