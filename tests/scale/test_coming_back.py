@@ -11,7 +11,7 @@ import pyesdb
 from pyesdb import NewEvent
 from pyesdb.node import reconcile
 from pyesdb.store import readers
-from tests.scale.tools import let_rest, node_of
+from tests.scale.tools import let_rest, node_of, store_files
 
 
 @pytest.fixture
@@ -103,3 +103,16 @@ def test_a_file_that_is_lost_is_called_missing(data_dir: Path) -> None:
         go(data_dir)
         with pytest.raises(pyesdb.StoreFailed, match="missing"):
             db.store("acme").version("s")
+
+
+@pytest.mark.parametrize("use", ["append", "version"])
+def test_an_error_that_is_kept_keeps_no_file_open(data_dir: Path, use: str) -> None:
+    with pyesdb.open(data_dir, durability="os") as db:
+        store = db.create_store("acme")
+        with (data_dir / "stores" / "acme" / "store.db").open("r+b") as file:
+            file.seek(60)
+            file.write(b"damaged")
+        with pytest.raises(pyesdb.Corrupt) as kept:
+            store.append("s", NewEvent("E")) if use == "append" else store.version("s")
+        assert [name for name in store_files(data_dir) if "/stores/" in name] == []
+        assert kept.value.code == "corrupt"

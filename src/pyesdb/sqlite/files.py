@@ -100,6 +100,16 @@ def _keep_plans(connection: apsw.Connection) -> None:
     connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
 
 
+@contextmanager
+def _closed_on_error(connection: Connection) -> Generator[None]:
+    """An error that somebody keeps must not keep the file open."""
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
 def open_writer(path: Path, *, durability: str, keys: cipher.Keys | None = None) -> Connection:
     """The write connection of a lane; the file must exist. "fsync": a COMMIT is durable.
 
@@ -118,22 +128,23 @@ def _writer(path: Path, key: Key | None, durability: str) -> Connection:
             )
         else:
             connection = cipher.connect(path, key, flags=flags, statements=STATEMENTS)
-        _persist_wal(connection)
-        _keep_plans(connection)
-        connection.set_busy_timeout(5000)
-        synchronous = "FULL" if durability == "fsync" else "NORMAL"
-        for pragma in (
-            f"synchronous={synchronous}",
-            "fullfsync=1",
-            "checkpoint_fullfsync=1",
-            "wal_autocheckpoint=4000",
-            "journal_size_limit=67108864",
-            "cache_size=-2000",
-            "temp_store=MEMORY",
-            "trusted_schema=0",
-        ):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-        check_format(connection, path)
+        with _closed_on_error(connection):
+            _persist_wal(connection)
+            _keep_plans(connection)
+            connection.set_busy_timeout(5000)
+            synchronous = "FULL" if durability == "fsync" else "NORMAL"
+            for pragma in (
+                f"synchronous={synchronous}",
+                "fullfsync=1",
+                "checkpoint_fullfsync=1",
+                "wal_autocheckpoint=4000",
+                "journal_size_limit=67108864",
+                "cache_size=-2000",
+                "temp_store=MEMORY",
+                "trusted_schema=0",
+            ):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            check_format(connection, path)
         return connection
 
 
@@ -170,13 +181,14 @@ def reader_with(path: Path, key: Key | None, *, read_only: bool) -> Connection:
             )
         else:
             connection = cipher.connect(path, key, flags=flags, uri=mode)
-        if not read_only:
-            _persist_wal(connection)
-        _keep_plans(connection)
-        connection.set_busy_timeout(5000)
-        for pragma in ("query_only=1", "cache_size=-1000", "temp_store=MEMORY"):
-            connection.execute(f"PRAGMA {pragma}").fetchall()
-        check_format(connection, path)
+        with _closed_on_error(connection):
+            if not read_only:
+                _persist_wal(connection)
+            _keep_plans(connection)
+            connection.set_busy_timeout(5000)
+            for pragma in ("query_only=1", "cache_size=-1000", "temp_store=MEMORY"):
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            check_format(connection, path)
         return connection
 
 
