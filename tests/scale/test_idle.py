@@ -66,6 +66,21 @@ def test_a_store_that_rests_costs_no_descriptor(crowd: Path) -> None:
         assert store.append("rest", NewEvent("E")).version == 1
 
 
+def test_many_readers_of_a_store_count_as_what_they_cost(crowd: Path) -> None:
+    """Below the limit of stores, descriptors are the limit: the process needs some, too."""
+    with pyesdb.open(crowd) as db:
+        node_of(db).opened._descriptors = 60
+
+        def nested(store: Any, left: int) -> int:
+            """So many readers at once."""
+            handle = store._handle
+            return handle.ask(lambda _: nested(store, left - 1) if left else len(handle.store_id))
+
+        for store_id in CROWD[:12]:
+            assert nested(db.store(store_id), 4) == len(store_id)
+        assert len(store_files(crowd)) <= 60
+
+
 def test_creating_many_stores_leaves_nothing_open(data_dir: Path) -> None:
     with pyesdb.open(data_dir, durability="os") as db:
         for number in range(5):

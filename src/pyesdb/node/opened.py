@@ -18,10 +18,15 @@ _SHARE = 8
 """Of the descriptors that the process may have: a store needs about six."""
 
 
+def _descriptors() -> int:
+    """How many this process may have."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 2**31 if soft == resource.RLIM_INFINITY else soft
+
+
 def default_most() -> int:
     """How many stores are open at once unless `max_open_stores` says it."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST if soft == resource.RLIM_INFINITY else max(1, min(_MOST, soft // _SHARE))
+    return max(1, min(_MOST, _descriptors() // _SHARE))
 
 
 class OpenStores:
@@ -29,6 +34,7 @@ class OpenStores:
 
     def __init__(self, *, read_only: bool) -> None:
         self.most = default_most()
+        self._descriptors = _descriptors() * 2 // 3
         self._read_only = read_only
         self._mutex = threading.Lock()
         self._open: set[StoreRuntime] = set()
@@ -53,21 +59,27 @@ class OpenStores:
         room, and behind, because the store may have been found at rest meanwhile.
         """
         with self._mutex:
-            if runtime in self._open:
-                return False
+            first = runtime not in self._open
             self._open.add(runtime)
         self.trim(runtime)
-        return True
+        return first
+
+    def _too_many(self) -> bool:
+        """Stores, or descriptors: with many readers at once a store has more than its share."""
+        if len(self._open) > self.most:
+            return True
+        with self._mutex:
+            return sum([runtime.descriptors for runtime in self._open]) > self._descriptors
 
     def trim(self, but: StoreRuntime | None = None) -> None:
         """Down to the most that may be open, as far as they are idle."""
-        if len(self._open) <= self.most:
+        if not self._too_many():
             return
         for runtime in self.all():
-            if len(self._open) <= self.most:
-                return
             if runtime is not but:
                 self.close(runtime)
+                if not self._too_many():
+                    return
 
     def close(self, runtime: StoreRuntime) -> bool:
         """Let a store rest if it is idle; whether none of its files is open."""

@@ -99,6 +99,8 @@ class Readers:
         self._idle: list[Reader] = []
         self._all: WeakSet[Reader] = WeakSet()
         """Those that are open; one that an interrupt lost goes by itself."""
+        self.peak = 0
+        """As many as were open at once since none was: SQLite keeps descriptors until then."""
         self._inode: tuple[int, int] | None = None
         self._mutex = threading.Lock()
         self._closed: PyesdbError | None = None
@@ -187,6 +189,7 @@ class Readers:
             raise
         with self._mutex:
             self._all.add(reader)
+            self.peak = max(self.peak, self.open)
         try:
             self._on_open()  # it may have been found at rest meanwhile
             with files.typed_errors(self._path):
@@ -214,6 +217,8 @@ class Readers:
         if self.open > len(self._idle):
             return False
         self._close_idle()
+        if not self.open:
+            self.peak = 0
         return True
 
     def _close_idle(self) -> None:

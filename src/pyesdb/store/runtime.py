@@ -250,6 +250,11 @@ class StoreRuntime:
         """Whether it has files open."""
         return self.applier.open or self.readers.open > 0
 
+    @property
+    def descriptors(self) -> int:
+        """How many it has, about: file and log of each connection, index of the log, lock file."""
+        return 4 + 2 * self.readers.peak
+
     def rest(self) -> bool:
         """Close the files if nobody uses them; the next call opens them. Whether none is open."""
         self.outbox.alone(self._close_files)
