@@ -55,6 +55,7 @@ LINES: dict[str, list[str]] = {
     "store scavenge": ["store scavenge a"],
     "store template save": ["store template save small --max-events 10"],
     "store template list": ["store template list"],
+    "store template show": ["store template show small"],
     "store template remove": ["store template remove small"],
     "store clean": ["store clean --action remove --older-than 1ms --keep a --prefix b --dry-run"],
     "store backup": ["store backup a a.backup", "store backup --all --dir backups"],

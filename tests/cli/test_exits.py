@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import pyesdb
-from pyesdb.cli import exits
+from pyesdb import transfer
+from pyesdb.cli import exits, failures
 from tests.cli.conftest import Shell, run_here
 
 DOCS = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
@@ -91,3 +92,8 @@ def test_interrupted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(pyesdb, "open", interrupt)
     assert shell("store", "list", code=130).err.strip() == "interrupted"
+
+
+def test_advice_is_for_errors_that_exist() -> None:
+    known = {error.__name__ for error in every_error()} | set(transfer.__all__)
+    assert set(failures.NEXT) <= known

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from tests.cli.conftest import Shell, run_here, run_there
+from tests.cli.conftest import Shell
 
 
 @pytest.fixture
@@ -71,32 +69,3 @@ def test_the_audit_names_who_and_what(filled: Shell) -> None:
     assert lines[0].split() == ["POSITION", "WHEN", "WHO", "WHAT", "OF", "WITH"]
     assert [line.split()[4] for line in lines[1:]] == ["StoreCreated", "StoreReady"]
     assert len(filled("audit", "--limit", "1", "--json").documents) == 1
-
-
-@pytest.mark.parametrize("shell_name", ["bash", "zsh", "fish"])
-def test_completion_scripts(shell_name: str) -> None:
-    answer = run_here("completion", shell_name)
-    assert answer.code == 0
-    assert "_PYESDB_COMPLETE" in answer.out
-
-
-def completed(data: str, line: str) -> list[str]:
-    """What the shell would offer for the last word of a line."""
-    words = line.split(" ")
-    answer = run_there(
-        PYESDB_DATA_DIR=data,
-        _PYESDB_COMPLETE="bash_complete",
-        COMP_WORDS=line,
-        COMP_CWORD=str(len(words) - 1),
-    )
-    return [found.partition(",")[2] for found in answer.out.split()]
-
-
-def test_ids_and_names_are_completed(filled: Shell) -> None:
-    filled("store", "create", "acme")
-    assert completed(str(filled.data), "pyesdb store status a") == ["acme"]
-    assert completed(str(filled.data), "pyesdb read order-") == ["order-0", "order-1"]
-    assert completed(str(filled.data), "pyesdb read --store ac") == ["acme"]
-    assert "recover" in completed(str(filled.data), "pyesdb store ")
-    assert completed(str(filled.data.parent / "none"), "pyesdb store status a") == []
-    assert not os.path.exists(filled.data.parent / "none")

@@ -14,7 +14,9 @@ import pytest
 import pyesdb
 from pyesdb import NewEvent
 from pyesdb.cli import progress
+from pyesdb.cli import transfer as words
 from pyesdb.cli.settings import Settings
+from pyesdb.transfer import exporting
 from tests.cli.conftest import Shell, run_there
 
 
@@ -146,3 +148,7 @@ def test_a_person_sees_a_bar(
 def test_nobody_watches_no_bar(filled: Shell, tmp_path: Path) -> None:
     answer: Any = filled("export", str(tmp_path / "x"))
     assert answer.err == ""
+
+
+def test_every_format_has_a_word() -> None:
+    assert words.FORMATS == exporting.FORMATS

@@ -310,6 +310,7 @@ ANSWERS: dict[str, type[Document]] = {
     "store template list": Template,
     "store template remove": TemplateRemoved,
     "store template save": Template,
+    "store template show": Template,
     "store thaw": StoreState,
     "store trash": Trashed,
     "store update": StoreSettings,

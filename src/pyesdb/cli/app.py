@@ -50,6 +50,9 @@ class Door(click.Group):
             return failures.report(error, as_json=as_json)
         except click.ClickException as error:
             return failures.report_usage(error, as_json=as_json)
+        except OSError as error:
+            _flush_or_silence()
+            return failures.report_system(error, as_json=as_json)
         except (click.Abort, KeyboardInterrupt):
             click.echo("interrupted", err=True)
             return exits.INTERRUPTED
@@ -66,8 +69,16 @@ class Door(click.Group):
         return code
 
 
+def _flush_or_silence() -> None:
+    """What was printed before an error of the system is an answer, if it can be written."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _silence_stdout()
+
+
 def _silence_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: the reader of the pipe has left."""
+    """Let the interpreter's last flush go nowhere: what it would write cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

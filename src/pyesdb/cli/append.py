@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import click
+from click.shell_completion import CompletionItem
 
 import pyesdb
 from pyesdb.cli import show
@@ -30,6 +31,11 @@ class Expected(click.ParamType[Any]):
     """any, none, exists, or a version."""
 
     name = "any|none|exists|VERSION"
+
+    def shell_complete(self, ctx: Any, param: Any, incomplete: str) -> list[CompletionItem]:
+        """The words; versions are numbers that the shell cannot know."""
+        words = ("any", "none", "exists")
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
     def convert(self, value: Any, param: Any, ctx: Any) -> pyesdb.ExpectedVersion:
         """The state or version that a word stands for."""

@@ -38,7 +38,7 @@ def audit(after: int, limit: int | None) -> None:
                 rows.append(
                     (
                         event.position,
-                        show.when(event.created),
+                        event.created,
                         who,
                         event.type,
                         event.stream.partition("-")[2],

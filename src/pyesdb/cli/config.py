@@ -1,12 +1,12 @@
 """`pyesdb config`: which settings count here, where each comes from, and a sample file."""
 
-import json
 import os
 from typing import Any
 
 import click
 
 import pyesdb
+from pyesdb.cli import people
 from pyesdb.cli import show as shown
 from pyesdb.cli.settings import common_options, current, database
 from pyesdb.config.load import load, unknown_variables
@@ -51,7 +51,7 @@ def _print(head: dict[str, Any], rows: dict[str, tuple[Any, ...]]) -> None:
         return
     shown.table(
         ("setting", "value", "origin"),
-        ((name, json.dumps(value, ensure_ascii=False), at) for name, (value, at) in rows.items()),
+        ((name, people.setting(name, value), at) for name, (value, at) in rows.items()),
     )
     unknown: dict[str, str] = head.get("unknown_variables", {})
     for name, near in unknown.items():

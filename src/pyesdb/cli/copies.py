@@ -2,21 +2,25 @@
 
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from pyesdb.cli import exits, show
+from pyesdb.cli.completion import store_ids
 from pyesdb.cli.progress import progress
 from pyesdb.cli.selection import selection, selection_options
 from pyesdb.cli.settings import database, database_options
 from pyesdb.cli.words import DURATION, AsOf
-from pyesdb.operations import BackedUp, back_up
+
+if TYPE_CHECKING:
+    from pyesdb.operations import BackedUp
 
 _PATH = click.Path(dir_okay=False)
 
 
 @click.command()
-@click.argument("store_id", required=False)
+@click.argument("store_id", required=False, shell_complete=store_ids)
 @click.argument("path", required=False, type=_PATH)
 @click.option("--all", "everything", is_flag=True, help="Every store, into --dir.")
 @click.option("--dir", "directory", type=click.Path(file_okay=False), help="For --all: where.")
@@ -63,6 +67,8 @@ def backup(
 
 
 def _all(directory: str, keep: int, every: float | None) -> int:
+    from pyesdb.operations import back_up
+
     while True:
         with database(read_only=True) as db, progress("backing up") as bar:
             rows = back_up(db, directory, keep=keep, on_progress=bar.at)
@@ -73,7 +79,7 @@ def _all(directory: str, keep: int, every: float | None) -> int:
         time.sleep(every)
 
 
-def _print_row(row: BackedUp) -> None:
+def _print_row(row: "BackedUp") -> None:
     text = row.error or (f"{row.info.bytes:,} bytes in {row.info.path}" if row.info else "")
     show.say(
         f"{row.store_id}: {text}",
@@ -106,7 +112,7 @@ def restore(path: str, as_: str | None) -> None:
 
 
 @click.command()
-@click.argument("source")
+@click.argument("source", shell_complete=store_ids)
 @click.argument("target")
 @click.option("--as-of", type=AsOf(), metavar="WHEN", help="As it was at a position or a time.")
 @selection_options

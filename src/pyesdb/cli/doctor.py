@@ -5,7 +5,6 @@ import click
 from pyesdb.cli import exits, show
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import current, database_options
-from pyesdb.operations import doctor as examine
 
 
 @click.command()
@@ -18,6 +17,8 @@ def doctor(directory: str | None) -> int:
     --data, else PYESDB_DATA_DIR. The exit code is 1 if there is a problem. `pyesdb store verify`
     looks inside the stores.
     """
+    from pyesdb.operations import doctor as examine
+
     with progress("looking") as bar:
         found = examine(directory or current().data, config=current().config, on_progress=bar.at)
     for finding in found.findings:

@@ -28,7 +28,7 @@ TABLE: tuple[Exit, ...] = (
     Exit(OK, "done"),
     Exit(
         FAILED,
-        "a check failed (`demo`, `doctor`, `store verify`), or a defect of pyesdb (traceback)",
+        "a check, or one of many stores, failed; the system refused; or a defect (traceback)",
     ),
     Exit(USAGE, "the call is wrong: change it; nothing was stored", pyesdb.RequestError),
     Exit(3, "there is no such database, store or stream", pyesdb.NotFound),

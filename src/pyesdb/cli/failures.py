@@ -4,36 +4,40 @@ Nothing is printed to stdout here: what stands there is always an answer.
 """
 
 import json
+import os
+import shutil
+import sys
+import textwrap
 from typing import Any
 from uuid import UUID
 
 import click
 
 import pyesdb
-from pyesdb.cli import exits
-from pyesdb.transfer import InvalidExport, SourceConflict, TruncatedExport
+from pyesdb.cli import exits, people
 
-NEXT: dict[type[pyesdb.PyesdbError], str] = {
-    pyesdb.NoTarget: "give --data DIRECTORY, or set PYESDB_DATA_DIR",
-    pyesdb.DatabaseNotFound: "check --data; `pyesdb append` and `pyesdb store create` make one",
-    pyesdb.NotADatabase: "give --data another directory",
-    pyesdb.StoreNotFound: "`pyesdb store list` shows the stores",
-    pyesdb.StreamNotFound: "`pyesdb streams` shows the streams",
-    pyesdb.StoreAlreadyExists: "use it as it is, or give --exist-ok",
-    pyesdb.WrongExpectedVersion: "the last version: `pyesdb read STREAM --backwards --limit 1`",
-    SourceConflict: "give this import another --source NAME",
-    TruncatedExport: "export it again, or take it as it is with --allow-partial",
-    InvalidExport: "mend that line or export again, then repeat the import",
-    pyesdb.StoreFrozen: "`pyesdb store thaw` lets it take writes again",
-    pyesdb.OutcomeUnknown: "read the stream before you repeat the call",
+NEXT: dict[str, str] = {
+    "NoTarget": "give --data DIRECTORY, or set PYESDB_DATA_DIR",
+    "DatabaseNotFound": "check --data; `pyesdb append` and `pyesdb store create` make one",
+    "NotADatabase": "give --data another directory",
+    "StoreNotFound": "`pyesdb store list` shows the stores",
+    "StreamNotFound": "`pyesdb streams` shows the streams",
+    "StoreAlreadyExists": "`pyesdb store create --exist-ok` takes it as it is",
+    "WrongExpectedVersion": "the last version: `pyesdb read STREAM --backwards --limit 1`",
+    "SourceConflict": "give this import another --source NAME",
+    "TruncatedExport": "export it again, or take it as it is with --allow-partial",
+    "InvalidExport": "mend that line or export again, then repeat the import",
+    "StoreFrozen": "`pyesdb store thaw` lets it take writes again",
+    "OutcomeUnknown": "read the stream before you repeat the call",
 }
-"""What to type next, where the command line has more to say than the error itself."""
+"""What to type next, where the command line has more to say than the error itself, by its name:
+of all rooms, so that none is imported for it."""
 
 
 def report(error: pyesdb.PyesdbError, *, as_json: bool) -> int:
     """Tell an error of the event store; returns the exit code."""
     code = exits.exit_code(error)
-    advice = next((NEXT[kind] for kind in type(error).__mro__ if kind in NEXT), "")
+    advice = _next(error)
     if as_json:
         fields = {name: _plain(value) for name, value in vars(error).items()}
         described = {
@@ -47,9 +51,45 @@ def report(error: pyesdb.PyesdbError, *, as_json: bool) -> int:
         }
         click.echo(json.dumps(described), err=True)
         return code
-    text = f"{type(error).__name__}: {error}"
-    click.echo(_one_line(f"{text.rstrip('.')}. Next: {advice}" if advice else text), err=True)
+    _tell(type(error).__name__, str(error), advice)
     return code
+
+
+def report_system(error: OSError, *, as_json: bool) -> int:
+    """Tell what the system refused: a full disk under the output, a right; returns the code."""
+    if as_json:
+        described = {"code": "system", "message": str(error), "exit_code": exits.FAILED}
+        click.echo(json.dumps(described), err=True)
+    else:
+        _tell("the system refused", str(error), "")
+    return exits.FAILED
+
+
+def _tell(name: str, message: str, advice: str) -> None:
+    """One line; a person at a terminal gets colours, and lines that end between words."""
+    if not sys.stderr.isatty():
+        text = f"{name}: {message}"
+        click.echo(_one_line(f"{text.rstrip('.')}. Next: {advice}" if advice else text), err=True)
+        return
+    bold = not os.environ.get("NO_COLOR")
+    for mark, words in ((name, message), ("Next", advice)):
+        if words:
+            told = _wrapped(f"{mark}: {_one_line(words)}")
+            colour = "red" if mark == name else "green"
+            head = click.style(mark, fg=colour, bold=True) if bold else mark
+            click.echo(head + told.removeprefix(mark), err=True)
+
+
+def _wrapped(text: str) -> str:
+    width = min(100, shutil.get_terminal_size().columns)
+    return textwrap.fill(
+        text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _next(error: pyesdb.PyesdbError) -> str:
+    names = (kind.__name__ for kind in type(error).__mro__)
+    return next((NEXT[name] for name in names if name in NEXT), "")
 
 
 def report_usage(error: click.ClickException, *, as_json: bool) -> int:
@@ -65,7 +105,7 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return people.visible(" ".join(text.split()))
 
 
 def _plain(value: object) -> Any:

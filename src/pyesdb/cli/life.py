@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from pyesdb.cli import exits, show
+from pyesdb.cli import exits, people, show
+from pyesdb.cli.completion import removed_ids
 from pyesdb.cli.settings import (
     current,
     database,
@@ -17,11 +18,13 @@ from pyesdb.cli.settings import (
     store_argument,
 )
 from pyesdb.cli.words import DURATION
-from pyesdb.operations import Cleaned, CleanUp, clean_up
+
+if TYPE_CHECKING:
+    from pyesdb.operations import Cleaned
 
 
 @click.command()
-@store_argument
+@click.argument("store_id", shell_complete=removed_ids)
 @click.option("--as", "as_", metavar="ID", help="Under this id, when the old one is in use.")
 @database_options
 def recover(store_id: str, as_: str | None) -> None:
@@ -56,7 +59,7 @@ def trash() -> None:
         return
     show.table(
         ("store", "removed", "expires", "bytes"),
-        ((r.store_id, show.when(r.removed), show.when(r.expires), f"{r.bytes:,}") for r in found),
+        ((r.store_id, r.removed, r.expires, r.bytes) for r in found),
     )
 
 
@@ -72,7 +75,9 @@ def update(store_id: str) -> None:
     with database() as db:
         found = db.update_store(store_id, **given)
     rows = {key: {"value": getattr(found, key), "origin": found.origin(key)} for key in given}
-    text = ", ".join(f"{key}={row['value']} ({row['origin']})" for key, row in rows.items())
+    text = ", ".join(
+        f"{k}={people.setting(k, row['value'])} ({row['origin']})" for k, row in rows.items()
+    )
     show.say(f"{store_id}: {text}", store=store_id, settings=rows)
 
 
@@ -125,6 +130,8 @@ def clean(
 
     Every action is in `pyesdb audit`, with the policy as its reason.
     """
+    from pyesdb.operations import CleanUp, clean_up
+
     policy = CleanUp(
         action=action,
         idle_for=None if idle_for is None else timedelta(seconds=idle_for),
@@ -142,7 +149,7 @@ def clean(
         time.sleep(every)
 
 
-def _print_cleaned(rows: Sequence[Cleaned]) -> None:
+def _print_cleaned(rows: Sequence["Cleaned"]) -> None:
     if current().json:
         for row in rows:
             document: dict[str, Any] = {
@@ -157,16 +164,12 @@ def _print_cleaned(rows: Sequence[Cleaned]) -> None:
         return
     show.table(
         ("store", "last written", "action", "done"),
-        (
-            (
-                row.store_id,
-                show.when(row.written),
-                row.action,
-                row.error or ("yes" if row.done else "no (dry run)"),
-            )
-            for row in rows
-        ),
+        ((row.store_id, row.written, row.action, _outcome(row)) for row in rows),
     )
+
+
+def _outcome(row: "Cleaned") -> str:
+    return row.error or ("yes" if row.done else "no (dry run)")
 
 
 COMMANDS = (recover, trash, update, freeze, thaw, clean)

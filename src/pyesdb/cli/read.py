@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 import pyesdb
-from pyesdb.cli import show
+from pyesdb.cli import people, show
 from pyesdb.cli.completion import stream_names
 from pyesdb.cli.selection import selected, selection, selection_options
 from pyesdb.cli.settings import common_options, current, database
@@ -96,4 +96,4 @@ def streams(prefix: str | None, after: str | None, limit: int | None, system: bo
             if settings.json:
                 show.line({"stream": name})
             else:
-                click.echo(name)
+                click.echo(people.visible(name))

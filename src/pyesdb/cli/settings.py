@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 import pyesdb
-from pyesdb.cli.completion import store_ids
+from pyesdb.cli.completion import directories, files, one_of, store_ids
 from pyesdb.config import text
 from pyesdb.config.settings import TABLE, Setting
 
@@ -43,12 +43,27 @@ def _option(*names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, callback=_keep, expose_value=False, **attributes)
 
 
-data_option = _option("--data", metavar="DIRECTORY", help="The database; else PYESDB_DATA_DIR.")
-demo_data_option = _option("--data", metavar="DIRECTORY", help="Keep the stores in this directory.")
+data_option = _option(
+    "--data",
+    metavar="DIRECTORY",
+    help="The database; else PYESDB_DATA_DIR.",
+    shell_complete=directories,
+)
+demo_data_option = _option(
+    "--data",
+    metavar="DIRECTORY",
+    help="Keep the stores in this directory.",
+    shell_complete=directories,
+)
 store_option = _option(
     "--store", metavar="ID", help="The event store; else the default.", shell_complete=store_ids
 )
-config_option = _option("--config", metavar="FILE", help="Settings (TOML); else PYESDB_CONFIG.")
+config_option = _option(
+    "--config",
+    metavar="FILE",
+    help="Settings (TOML); else PYESDB_CONFIG.",
+    shell_complete=files,
+)
 json_option = _option("--json", is_flag=True, help="Print JSON, errors too.")
 
 
@@ -115,6 +130,7 @@ def _setting_option(setting: Setting) -> Callable[[F], F]:
         expose_value=False,
         callback=_keep_setting,
         metavar="|".join(words) or _METAVAR[text.KINDS[setting.name]],
+        shell_complete=one_of(words),
         help=f"{setting.about[0].upper()}{setting.about[1:]}.",
     )
 

@@ -14,12 +14,14 @@ from typing import Any
 import click
 
 import pyesdb
+from pyesdb.cli import exits, people
 from pyesdb.cli.settings import current
 
 
 def line(document: object) -> None:
     """Print one JSON document on one line."""
-    click.echo(json.dumps(document, ensure_ascii=False, default=_encode))
+    # visible: a JSON text means the same with \u009b, and a terminal does not obey it
+    click.echo(people.visible(json.dumps(document, ensure_ascii=False, default=_encode)))
 
 
 def say(text: str, **document: object) -> None:
@@ -27,18 +29,16 @@ def say(text: str, **document: object) -> None:
     if current().json:
         line(document)
     else:
-        click.echo(text)
+        click.echo(people.visible(text))
 
 
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before what cannot be undone; only a person at a terminal is asked."""
-    if not yes and not current().json and sys.stdin.isatty() and sys.stdout.isatty():
-        click.confirm(question, abort=True)
-
-
-def when(moment: datetime) -> str:
-    """A time for people, UTC."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
+    if yes or current().json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return
+    if not click.confirm(people.visible(question)):
+        click.echo("nothing was changed", err=True)
+        click.get_current_context().exit(exits.INTERRUPTED)
 
 
 def base64_of(data: bytes) -> str:
@@ -47,20 +47,39 @@ def base64_of(data: bytes) -> str:
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows for people: a table when rich is installed and this is a terminal."""
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    """Print rows for people: a table when rich is installed and this is a terminal.
+
+    Numbers stand at the right. Times, and what could harm a terminal, are spelled by `people`.
+    """
+    found = [list(row) for row in rows]
+    texts = [[people.cell(value) for value in row] for row in found]
+    right = [all(map(people.is_number, column)) for column in zip(*found, strict=True)]
     console = terminal()
     if console is None:
-        _columns(headers, texts)
+        _columns(headers, texts, right or [False] * len(headers))
+    else:
+        _draw(console, headers, texts, right)
+
+
+def _draw(
+    console: Any, headers: Sequence[str], rows: list[list[str]], right: Sequence[bool]
+) -> None:
+    if not rows:
+        console.print("none", style="dim")
         return
     from rich.table import Table
 
     drawn = Table(box=None, header_style="bold", pad_edge=False)
-    for header in headers:
-        drawn.add_column(header, overflow="fold")
-    for row in texts:
-        drawn.add_row(*(_escape(cell) for cell in row))
+    for header, is_right in zip(headers, right, strict=True):
+        drawn.add_column(header, overflow="fold", justify="right" if is_right else "left")
+    for row in rows:
+        drawn.add_row(*map(_styled, row))
     console.print(drawn)
+
+
+def _styled(word: str) -> str:
+    style = people.style(word)
+    return f"[{style}]{_escape(word)}[/]" if style else _escape(word)
 
 
 def terminal() -> Any:
@@ -96,18 +115,21 @@ def event(recorded: pyesdb.RecordedEvent) -> dict[str, Any]:
 
 def event_line(recorded: pyesdb.RecordedEvent, console: Any) -> None:
     """Print an event for people, on one line."""
-    place = f"{recorded.position:>8}  {when(recorded.time)}  {recorded.stream}@{recorded.version}"
+    moment = people.when(recorded.time)
+    stream = people.visible(recorded.stream)
+    place = f"{recorded.position:>8}  {moment}  {stream}@{recorded.version}"
     data = (
-        json.dumps(recorded.json(), ensure_ascii=False)
+        people.visible(json.dumps(recorded.json(), ensure_ascii=False))
         if is_json(recorded)
         else (f"<{len(recorded.data):,} bytes of {recorded.content_type}>")
     )
-    tags = "".join(f" #{tag}" for tag in recorded.tags)
+    tags = people.visible("".join(f" #{tag}" for tag in recorded.tags))
+    kind = people.visible(recorded.type)
     if console is None:
-        click.echo(f"{place}  {recorded.type}  {data}{tags}")
+        click.echo(f"{place}  {kind}  {data}{tags}")
         return
     console.print(
-        f"[dim]{_escape(place)}[/]  [bold cyan]{_escape(recorded.type)}[/]  {_escape(data)}"
+        f"[dim]{_escape(place)}[/]  [bold cyan]{_escape(kind)}[/]  {_escape(data)}"
         f"[magenta]{_escape(tags)}[/]",
         soft_wrap=True,
     )
@@ -119,10 +141,13 @@ def is_json(recorded: pyesdb.RecordedEvent) -> bool:
     return kind == "application/json" or kind.endswith("+json")
 
 
-def _columns(headers: Sequence[str], rows: list[list[str]]) -> None:
+def _columns(headers: Sequence[str], rows: list[list[str]], right: Sequence[bool]) -> None:
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     for row in ([header.upper() for header in headers], *rows):
-        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        cells = (
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(row, widths, right, strict=True)
+        )
         click.echo("  ".join(cells).rstrip())
 
 

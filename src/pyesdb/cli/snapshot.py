@@ -7,6 +7,7 @@ import click
 
 import pyesdb
 from pyesdb.cli import show
+from pyesdb.cli.completion import stream_names
 from pyesdb.cli.settings import common_options, current, database
 from pyesdb.cli.words import json_object, json_value
 
@@ -34,7 +35,7 @@ def _document(found: pyesdb.Snapshot) -> dict[str, Any]:
 
 @snapshot.command()
 @click.argument("source")
-@click.argument("stream")
+@click.argument("stream", shell_complete=stream_names)
 @click.argument("version", type=_VERSION)
 @click.argument("payload", metavar="DATA")
 @click.option("--metadata", default="{}", metavar="JSON", help="Metadata, a JSON object.")
@@ -52,7 +53,7 @@ def record(source: str, stream: str, version: int, payload: str, metadata: str) 
 
 @snapshot.command("show")
 @click.argument("source")
-@click.argument("stream")
+@click.argument("stream", shell_complete=stream_names)
 @click.option("--version", type=_VERSION, metavar="N", help="This one; else the newest.")
 @common_options
 def show_one(source: str, stream: str, version: int | None) -> None:
@@ -80,13 +81,13 @@ def list_snapshots(source: str | None, stream: str | None) -> None:
         return
     show.table(
         ("source", "stream", "version", "created", "bytes"),
-        ((s.source, s.stream, s.version, show.when(s.created), f"{len(s.data):,}") for s in found),
+        ((s.source, s.stream, s.version, s.created, len(s.data)) for s in found),
     )
 
 
 @snapshot.command()
 @click.argument("source")
-@click.argument("stream")
+@click.argument("stream", shell_complete=stream_names)
 @click.option("--version", type=_VERSION, metavar="N", help="This one; else all of them.")
 @common_options
 def delete(source: str, stream: str, version: int | None) -> None:

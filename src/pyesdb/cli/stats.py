@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import click
 
 from pyesdb.cli import show
+from pyesdb.cli.completion import store_ids
 from pyesdb.cli.settings import current, database, database_options
 
 FIELDS = ("events", "streams", "bytes", "position", "snapshots", "subscriptions")
 
 
 @click.command()
-@click.argument("store_ids", nargs=-1, metavar="[STORE_ID]...")
+@click.argument("store_ids", nargs=-1, metavar="[STORE_ID]...", shell_complete=store_ids)
 @database_options
 def stats(store_ids: Sequence[str]) -> None:
     """Print how many events, streams, bytes, snapshots and subscriptions stores have.
@@ -27,7 +28,7 @@ def stats(store_ids: Sequence[str]) -> None:
     show.table(
         ("store", *FIELDS),
         (
-            (store_id, *(f"{getattr(figures, name):,}" for name in FIELDS))
+            (store_id, *(getattr(figures, name) for name in FIELDS))
             for store_id, figures in found.items()
         ),
     )

@@ -1,13 +1,13 @@
 """`pyesdb store ...`: create, remove, list, status, config, scavenge."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import click
 
 import pyesdb
-from pyesdb.cli import show
+from pyesdb.cli import people, show
+from pyesdb.cli.completion import template_names
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import (
     current,
@@ -18,7 +18,6 @@ from pyesdb.cli.settings import (
     store_argument,
 )
 from pyesdb.cli.words import DURATION
-from pyesdb.operations.cleanup import idle_stores
 
 STATUS = click.Choice([str(status) for status in pyesdb.StoreStatus])
 
@@ -32,7 +31,12 @@ def store() -> None:
 @store.command()
 @store_argument
 @click.option("--exist-ok", is_flag=True, help="No error if the store exists; it stays as it is.")
-@click.option("--template", metavar="NAME", help="What is not said here comes from this template.")
+@click.option(
+    "--template",
+    metavar="NAME",
+    help="What is not said here comes from this template.",
+    shell_complete=template_names,
+)
 @setting_options
 @database_options
 def create(store_id: str, exist_ok: bool, template: str | None) -> None:
@@ -88,6 +92,8 @@ def list_stores(
         if status is not None:
             found = [info for info in found if info.status == status]
         if idle_for is not None:
+            from pyesdb.operations.cleanup import idle_stores
+
             _print_idle(idle_stores(db, found, timedelta(seconds=idle_for)))
             return
     if current().json:
@@ -96,7 +102,7 @@ def list_stores(
         return
     show.table(
         ("store", "status", "created"),
-        ((info.store_id, info.status, show.when(info.created)) for info in found),
+        ((info.store_id, info.status, info.created) for info in found),
     )
 
 
@@ -108,7 +114,7 @@ def _print_idle(rows: Sequence[tuple[pyesdb.StoreInfo, datetime]]) -> None:
         return
     show.table(
         ("store", "status", "created", "last written"),
-        ((i.store_id, i.status, show.when(i.created), show.when(at)) for i, at in rows),
+        ((info.store_id, info.status, info.created, at) for info, at in rows),
     )
 
 
@@ -136,7 +142,7 @@ def config(store_id: str) -> None:
         return
     show.table(
         ("setting", "value", "origin"),
-        ((key, json.dumps(value), found.origin(key)) for key, value in effective.items()),
+        ((k, people.setting(k, v), found.origin(k)) for k, v in effective.items()),
     )
     click.echo(f"data_dir: {found.data_dir}")
 

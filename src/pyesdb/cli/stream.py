@@ -9,7 +9,8 @@ from pyesdb.cli import show
 from pyesdb.cli.append import EXPECTED, Expected
 from pyesdb.cli.completion import stream_names
 from pyesdb.cli.settings import common_options, current, database
-from pyesdb.cli.words import DURATION, json_object, json_value
+from pyesdb.cli.words import json_object, json_value
+from pyesdb.config import text
 
 FIELDS = ("stream", "state", "version", "first_version", "count", "created", "updated")
 
@@ -88,7 +89,7 @@ def metadata(name: str, max_age: str | None, max_count: str | None, custom: str 
     """Set what STREAM keeps; what is not given stays, none clears it."""
     changes: dict[str, Any] = {}
     if max_age is not None:
-        changes["max_age"] = None if max_age == "none" else DURATION.convert(max_age, None, None)
+        changes["max_age"] = None if max_age == "none" else text.duration(max_age, "--max-age")
     if max_count is not None:
         changes["max_count"] = None if max_count == "none" else json_value(max_count, "--max-count")
     if custom is not None:

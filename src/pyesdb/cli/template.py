@@ -1,11 +1,10 @@
 """`pyesdb store template ...`: settings that stores share."""
 
-import json
-
 import click
 
 import pyesdb
-from pyesdb.cli import show
+from pyesdb.cli import people, show
+from pyesdb.cli.completion import template_names
 from pyesdb.cli.settings import (
     current,
     database,
@@ -14,6 +13,8 @@ from pyesdb.cli.settings import (
     setting_options,
 )
 
+_name = click.argument("name", shell_complete=template_names)
+
 
 @click.group()
 def template() -> None:
@@ -21,7 +22,7 @@ def template() -> None:
 
 
 @template.command()
-@click.argument("name")
+@_name
 @setting_options
 @database_options
 def save(name: str) -> None:
@@ -46,8 +47,25 @@ def list_templates() -> None:
     show.table(("template", "settings"), ((name, _text(s)) for name, s in found.items()))
 
 
+@template.command("show")
+@_name
+@database_options
+def show_one(name: str) -> None:
+    """Print what a template sets."""
+    with database(read_only=True) as db:
+        found = db.templates().get(name)
+    if found is None:
+        raise click.UsageError(
+            f"there is no template {name!r}: `pyesdb store template list` shows them"
+        )
+    if current().json:
+        show.line({"template": name, "settings": found})
+    else:
+        show.table(("setting", "value"), ((k, people.setting(k, v)) for k, v in found.items()))
+
+
 @template.command()
-@click.argument("name")
+@_name
 @database_options
 def remove(name: str) -> None:
     """Remove a template; the stores made with it keep its last values."""
@@ -57,6 +75,4 @@ def remove(name: str) -> None:
 
 
 def _text(settings: pyesdb.StoreSettings) -> str:
-    return ", ".join(
-        f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()
-    )
+    return ", ".join(f"{name}={people.setting(name, value)}" for name, value in settings.items())

@@ -13,10 +13,9 @@ from pyesdb.cli import show
 from pyesdb.cli.progress import progress
 from pyesdb.cli.selection import selection, selection_options
 from pyesdb.cli.settings import common_options, current, database
-from pyesdb.transfer import export_events, import_events
-from pyesdb.transfer.exporting import FORMATS
 
 STD = "-"
+FORMATS = ("jsonl", "cloudevents")
 NUMBER = click.IntRange(min=0)
 
 
@@ -57,6 +56,8 @@ def export(
     A name that ends in .gz is compressed. The file appears when it is whole. With -, what there is
     to say goes to stderr.
     """
+    from pyesdb.transfer import export_events
+
     chosen = selection()
     target: Any = sys.stdout.buffer if file == STD else file
     settings = current()
@@ -88,6 +89,8 @@ def import_(file: str, source: str | None, create: bool, allow_partial: bool) ->
     compressed or not. Each event is stored once, however often the import is interrupted and
     repeated.
     """
+    from pyesdb.transfer import import_events
+
     incoming: Any = sys.stdin.buffer if file == STD else file
     settings = current()
     with database(create=create) as db, _file_errors(file), progress("importing") as bar:

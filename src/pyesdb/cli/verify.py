@@ -6,12 +6,13 @@ import click
 
 import pyesdb
 from pyesdb.cli import exits, show
+from pyesdb.cli.completion import store_ids
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import current, database, database_options
 
 
 @click.command()
-@click.argument("store_ids", nargs=-1, metavar="STORE_ID...")
+@click.argument("store_ids", nargs=-1, metavar="STORE_ID...", shell_complete=store_ids)
 @click.option("--all", "everything", is_flag=True, help="Every store of the database.")
 @database_options
 def verify(store_ids: Sequence[str], everything: bool) -> int:
