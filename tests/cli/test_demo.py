@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import pyesdb
-from pyesdb.cli.demo import check, command, filling, load, looking, source
+from pyesdb.cli.demo import check, filling, load, looking, source, story
 from pyesdb.cli.demo.run import start_of_day
 from tests.cli.conftest import Shell, run_here, run_there
 
@@ -59,14 +59,14 @@ def ran(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     first = steps(data, sample)
     listed = run_here("store", "list", "--json", "--data", str(data)).documents
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(command, "STEPS", command.STEPS[:-2])
+        patch.setattr(story, "STEPS", story.STEPS[:-2])
         second = steps(data, sample)
     return Ran(sample, data, check.count(sample), first, [row["store"] for row in listed], second)
 
 
 def test_every_step_agrees(ran: Ran) -> None:
     first, events = ran.first, ran.expected.events
-    assert [step["step"] for step in first] == list(range(1, len(command.STEPS) + 2))
+    assert [step["step"] for step in first] == list(range(1, len(story.STEPS) + 2))
     assert all(step["ok"] and step["wrong"] == "" for step in first)
     assert (first[0]["stores"], first[0]["created"]) == (17, 17)
     load = first[1]
@@ -137,7 +137,7 @@ def test_a_mismatch_is_told_and_exits_1(
         return expected
 
     monkeypatch.setattr(check, "count", other)
-    monkeypatch.setattr(command, "STEPS", command.STEPS[2:5])
+    monkeypatch.setattr(story, "STEPS", story.STEPS[2:5])
     found = steps(ran.data, ran.sample, code=1)
     assert [step["step"] for step in found if not step["ok"]] == [wrong, len(found)]
     told = run_here("demo", "--source", str(ran.sample), "--data", str(ran.data))
@@ -147,7 +147,7 @@ def test_a_mismatch_is_told_and_exits_1(
 
 def test_departures_before_a_moment_are_compared(ran: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check, "departures_before", lambda *_: Counter())
-    monkeypatch.setattr(command, "STEPS", (filling.count_everything, looking.world_as_of))
+    monkeypatch.setattr(story, "STEPS", (filling.count_everything, looking.world_as_of))
     assert [step["ok"] for step in steps(ran.data, ran.sample, code=1)] == [True, False, False]
 
 
@@ -156,7 +156,7 @@ def test_an_event_too_many_is_a_mismatch(ran: Ran, monkeypatch: pytest.MonkeyPat
     shutil.copytree(ran.data, copy)
     with pyesdb.open(copy) as db:
         db.store("airline-ua").append("aircraft-N1", pyesdb.NewEvent("FlightDeparted"))
-    monkeypatch.setattr(command, "STEPS", (filling.count_everything,))
+    monkeypatch.setattr(story, "STEPS", (filling.count_everything,))
     found = steps(copy, ran.sample, code=1)
     assert not found[0]["ok"]
     assert "UA" in found[0]["wrong"]
@@ -167,7 +167,7 @@ def test_an_event_too_few_is_a_mismatch(
 ) -> None:
     """The loaders are not started again after the kill."""
     monkeypatch.setattr(load, "to_the_end", lambda *_: 0)
-    monkeypatch.setattr(command, "STEPS", command.STEPS[:3])
+    monkeypatch.setattr(story, "STEPS", story.STEPS[:3])
     found = steps(tmp_path / "data", sample, code=1)
     assert [step["ok"] for step in found] == [True, False, False, False]
 
@@ -217,7 +217,7 @@ def test_keep_keeps_the_directory(
     sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(command, "STEPS", command.STEPS[:1])
+    monkeypatch.setattr(story, "STEPS", story.STEPS[:1])
     kept = run_here("demo", "--source", str(sample), "--json", "--keep").documents[-1]["data"]
     assert [str(path) for path in tmp_path.iterdir()] == [kept]
     assert run_here("store", "status", "airline-ua", "--data", kept).code == 0
