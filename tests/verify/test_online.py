@@ -11,7 +11,7 @@ import pytest
 
 import pyesdb
 from pyesdb.sqlite import files
-from pyesdb.store import history, queries, references
+from pyesdb.store import history, queries, references, verify
 from pyesdb.store.readers import Reader
 from pyesdb.store.verify import verify_file
 from tests.contract.tools import new_events
@@ -150,3 +150,18 @@ def test_a_store_that_cannot_even_be_opened_is_told(data_dir: Path) -> None:
         assert "restore" in found.problems[0].advice
         assert told_of
         assert db.store("y").verify().ok
+
+
+def test_the_state_is_read_in_one_moment(busy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands in one of two rows, and a commit between the two looks would hide both."""
+    real = verify._ask
+    looks: list[bool] = []
+
+    def ask(reader: Reader, found: Any, name: str) -> Any:
+        if name in ("last_state", "last_event_state"):
+            looks.append(reader.connection.in_transaction)
+        return real(reader, found, name)
+
+    monkeypatch.setattr(verify, "_ask", ask)
+    assert busy.verify().ok
+    assert looks == [True] * 4

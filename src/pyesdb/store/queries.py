@@ -123,7 +123,7 @@ def head(reader: Reader) -> int:
 
 
 def state(reader: Reader) -> State:
-    """What the last entry left: its number, the head, counters."""
+    """What the last entry left: its number, the head, counters. Ask it in one moment."""
     rows = reader.all("last_state") + reader.all("last_event_state")
     states = [decode_state(row[0]) for row in rows if row[0]]
     return max(states, key=lambda found: found.seq, default=State())
@@ -131,7 +131,8 @@ def state(reader: Reader) -> State:
 
 def applied(reader: Reader) -> int:
     """The number of the last entry."""
-    return state(reader).seq
+    with reader.moment():
+        return state(reader).seq
 
 
 def stats(reader: Reader) -> StoreStats:

@@ -84,7 +84,8 @@ def verify(
     others.snapshots()
     others.subscriptions()
     last_recorded = others.commands()
-    end = _state(reader, found)
+    with reader.moment():  # of two rows: the state moves from one to the other
+        end = _state(reader, found)
     if last_recorded > end.position and not found.unreadable:
         what = f"a command stored events up to position {last_recorded}, behind the last entry"
         found.add("head", "the last state", what, RESTORE)
