@@ -209,3 +209,25 @@ def test_interrupts_that_come_twice_leave_the_lane_free(
     assert store.append("s", NewEvent("E"), timeout=10).version == 1
     let_rest(store)
     assert rests(store)
+
+
+def test_others_close_for_a_store_before_it_takes_its_lane(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing a file may take a checkpoint: nobody waits for that in a lane or for a lock file."""
+    node = node_of(db)
+    store, other = db.store("acme"), db.create_store("other")
+    let_rest(store)
+    other.append("s", NewEvent("E"))
+    node.max_open_stores = 1
+    outbox = store._handle.runtime().outbox
+    real, free = node.opened.close, []
+
+    def close(runtime: Any) -> bool:
+        free.append(outbox._leader is None)
+        return real(runtime)
+
+    monkeypatch.setattr(node.opened, "close", close)
+    assert store.append("s", NewEvent("E")).version == 1
+    assert free == [True]
+    assert len(node.opened) == 1

@@ -75,6 +75,7 @@ class StoreRuntime:
         """Whether it was shown what the catalog says since its files are open."""
         self._expired = 0.0
         self._pool = pool
+        self._on_open = on_open
         self._mutex = threading.Lock()
         self._configuring = threading.Lock()
         self.applier = Applier(
@@ -128,6 +129,8 @@ class StoreRuntime:
     def submit(self, command: Command, timeout_s: float) -> Outcome:
         """The outcome of a command; a refusal is raised, here and nowhere else."""
         self.used = time.monotonic()
+        if not self.applier.open and self.ended is None:
+            self._on_open(self)  # others that close for it must not do so in its lane
         return self._submit(command, timeout_s)
 
     def _submit(self, command: Command, timeout_s: float) -> Outcome:
