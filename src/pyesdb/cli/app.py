@@ -15,7 +15,7 @@ from pyesdb.cli.completion import completion
 from pyesdb.cli.config import config
 from pyesdb.cli.demo.command import demo
 from pyesdb.cli.doctor import doctor
-from pyesdb.cli.key import key
+from pyesdb.cli.key import key, rekey
 from pyesdb.cli.read import read, streams
 from pyesdb.cli.schema import schema
 from pyesdb.cli.settings import common_options
@@ -97,7 +97,7 @@ def main() -> None:
     """
 
 
-for _command in (*life.COMMANDS, *copies.COMMANDS, stats, template, verify):
+for _command in (*life.COMMANDS, *copies.COMMANDS, stats, template, verify, rekey):
     store.add_command(_command)
 for _command in (
     demo, store, append, read, streams, stream, snapshot, export, import_, audit, config, doctor,

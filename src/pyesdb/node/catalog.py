@@ -3,7 +3,7 @@
 Stream `$store-<id>`:
 
     StoreCreated -> StoreReady | StoreCreateFailed
-    StoreUpdated, StoreFrozen, StoreThawed      of a store that is there
+    StoreUpdated, StoreFrozen, StoreThawed, StoreRekeyed   of a store that is there
     StoreRemoved -> StoreRecovered | StoreErased    by incarnation: the trash may hold several
 
 Stream `$template-<name>`: TemplateSaved, TemplateRemoved. Each event is appended with the expected
@@ -29,6 +29,7 @@ from pyesdb.store.runtime import StoreRuntime
 
 CREATED, READY, CREATE_FAILED = "StoreCreated", "StoreReady", "StoreCreateFailed"
 UPDATED, FROZEN, THAWED = "StoreUpdated", "StoreFrozen", "StoreThawed"
+REKEYED = "StoreRekeyed"
 REMOVED, RECOVERED, ERASED = "StoreRemoved", "StoreRecovered", "StoreErased"
 TEMPLATE_SAVED, TEMPLATE_REMOVED = "TemplateSaved", "TemplateRemoved"
 PREFIX = "$store-"
@@ -208,6 +209,8 @@ def _changes(record: Record, event: RecordedEvent, data: Any) -> dict[str, Any]:
     if kind in (FROZEN, THAWED):
         frozen = kind == FROZEN
         return {"version": event.version, "revision": event.position, "frozen": frozen}
+    if kind == REKEYED:
+        return {"version": event.version, "encrypted": True}
     changes: dict[str, Any] = {"version": event.version, "last": kind}
     if kind == CREATE_FAILED:
         changes["reason"] = data["reason"]

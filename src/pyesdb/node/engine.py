@@ -33,6 +33,7 @@ from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
 from pyesdb.node.opened import OpenStores, default_most
 from pyesdb.node.system import make_system
+from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
@@ -330,7 +331,8 @@ class Node:
     def _moved(self, runtime: StoreRuntime) -> PyesdbError:
         """The error of a runtime whose file is not where it was: the catalog decides."""
         record = None if runtime is self.system else self._there(runtime)
-        if record and not reconcile.at_rest(self, record):
+        moving = swap.pending(runtime.path.parent)
+        if record and (moving or not reconcile.at_rest(self, record)):
             self._wait_until_ready(record)
             return StoreStarting(f"store {runtime.store_id!r} was being recovered: try again")
         if record and self._in_place(runtime):

@@ -31,7 +31,7 @@ from pyesdb.node import alone
 from pyesdb.node import catalog as c
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout
-from pyesdb.sqlite import files
+from pyesdb.sqlite import files, swap
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.adopting import adopt
 from pyesdb.store.applier import Applier, Control, MovedError
@@ -88,11 +88,12 @@ def reconcile(node: Node, store_id: str, deadline: float) -> None:
     """Bring one store id to rest; `deadline` (monotonic) bounds the wait for its lock file."""
     for _ in range(4):
         record = node.record(store_id)
-        if record is None or at_rest(node, record):
+        moving = swap.pending(node.layout.folder(store_id))
+        if record is None or (at_rest(node, record) and not moving):
             return
         if record.last in (c.REMOVED, c.ERASED):
             node.forget(store_id)
-        done = _locked(node, store_id, deadline, lambda: _step(node, store_id))
+        done = locked(node, store_id, deadline, lambda: _step(node, store_id))
         if done is not None:
             try:
                 node.note(done[0], done[1], _data(*done))
@@ -128,7 +129,7 @@ def _trashed(node: Node, record: c.Record) -> Path:
     return place if place.exists() else next(layout.trash.glob(f"*.{incarnation}"), place)
 
 
-def _locked(
+def locked(
     node: Node, store_id: str, deadline: float, action: Callable[[], tuple[c.Record, str] | None]
 ) -> tuple[c.Record, str] | None:
     """Do something while no process writes to the store."""
@@ -155,6 +156,7 @@ def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
         return None
     layout = node.layout
     with files.typed_errors(layout.folder(store_id)):
+        swap.settle(layout.folder(store_id))
         match record.last:
             case c.CREATED:
                 return record, c.READY if _make(node, record) else c.CREATE_FAILED
@@ -302,7 +304,7 @@ def erase(node: Node, record: c.Record, deadline: float) -> None:
     """Erase what is in the trash: first for the catalog, then on the disk."""
     node.note(record, c.ERASED, {"incarnation": record.incarnation})
     hook("noted StoreErased")
-    _locked(node, record.store_id, deadline, lambda: _wipe(node, record))
+    locked(node, record.store_id, deadline, lambda: _wipe(node, record))
 
 
 def _wipe(node: Node, erased: c.Record) -> None:
@@ -342,7 +344,7 @@ def _set_aside(layout: Layout, store_id: str) -> None:
 def check_present(node: Node, record: c.Record) -> None:
     """The file of a ready store; raises StoreFailed instead of ever making it anew."""
     path = node.layout.file(record.store_id)
-    if not path.exists():
+    if not path.exists() and not swap.wait(path.parent):
         raise StoreFailed(
             f"store {record.store_id!r}: {path} is missing: restore it from a backup "
             "(a store that was ready is never made anew)"
@@ -351,4 +353,5 @@ def check_present(node: Node, record: c.Record) -> None:
 
 def unsettled(node: Node, records: dict[str, c.Record]) -> list[str]:
     """Store ids whose disk is not what the catalog says."""
-    return [id_ for id_, record in records.items() if not at_rest(node, record)]
+    moving = swap.unfinished(node.layout.base)
+    return [id_ for id_, found in records.items() if id_ in moving or not at_rest(node, found)]

@@ -12,6 +12,9 @@ from urllib.parse import quote
 
 from pyesdb.model.keys import Key
 from pyesdb.sqlite import cipher, files
+from pyesdb.sqlite.statements import statement
+
+_CHECK = "PRAGMA quick_check"
 
 
 def rewrite(source: Path, keys: cipher.Keys | None, target: Path, key: Key) -> None:
@@ -53,3 +56,16 @@ def rewrite_draft(path: Path, keys: cipher.Keys | None, key: Key) -> None:
         for found in sorted(aside.iterdir()):
             os.rename(found, path.with_name(found.name))
         aside.rmdir()
+
+
+def summary(path: Path, keys: cipher.Keys | None) -> list[object]:
+    """What two files of one history agree in; every page is read. Raises Corrupt."""
+    connection = files.open_reader(path, keys=keys)
+    try:
+        with files.typed_errors(path):
+            found: list[object] = [files.identity_of(connection)]
+            for query in (statement("last_state"), statement("last_event_state"), _CHECK):
+                found += connection.execute(query).fetchall()
+            return found
+    finally:
+        connection.close()

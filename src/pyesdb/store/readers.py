@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from pyesdb.model.errors import PyesdbError
-from pyesdb.sqlite import files
-from pyesdb.sqlite.cipher import Keys
+from pyesdb.sqlite import cipher, files, swap
+from pyesdb.sqlite.cipher import KeyCheck, Keys
 from pyesdb.sqlite.statements import ROWS, rows, statement
 from pyesdb.store.applier import MovedError
 
@@ -25,6 +25,8 @@ class Reader:
     def __init__(self, path: Path, *, read_only: bool, keys: Keys | None = None) -> None:
         self.connection = files.open_reader(path, read_only=read_only, keys=keys)
         self.execute = self.connection.cursor().execute
+        self.inode: tuple[int, int] | None = None
+        """Of the file, where it may be replaced."""
 
     def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
         """All rows of a named statement."""
@@ -102,6 +104,8 @@ class Readers:
         self.peak = 0
         """As many as were open at once since none was: SQLite keeps descriptors until then."""
         self._inode: tuple[int, int] | None = None
+        self._check: KeyCheck | None = None
+        """Of the key of the file that is open; None: it is a plain one."""
         self._mutex = threading.Lock()
         self._closed: PyesdbError | None = None
 
@@ -146,7 +150,7 @@ class Readers:
         return files.translate(error, self._path) if there else self._on_moved()
 
     def _give_back(self, reader: Reader) -> None:
-        if len(self._idle) < KEPT and self._closed is None:
+        if len(self._idle) < KEPT and self._closed is None and reader.inode == self._inode:
             self._idle.append(reader)
             if self._closed is not None:  # meanwhile: nobody else would close it
                 self._close_idle()
@@ -162,6 +166,8 @@ class Readers:
         try:
             found = os.stat(self._path)
         except FileNotFoundError:
+            if swap.wait(self._path.parent):  # it was between two renames
+                return self._stat()
             raise MovedError from None
         except OSError as error:
             raise files.translate(error, self._path) from error
@@ -174,12 +180,26 @@ class Readers:
         """
         found = self._stat()
         if found != self._inode:
-            if self._inode is not None and self.open:
+            if self._inode is not None and self.open and not self._has_new_key():
                 raise MovedError
             self._inode = found
 
+    def _has_new_key(self) -> bool:
+        """Whether the file is another one because it was written anew under another key."""
+        found = cipher.read_check(self._path)
+        if found == self._check:
+            return False
+        self._check = found
+        self._close_idle()
+        return True
+
+    def renew(self) -> None:
+        """The file was written anew by this process: what is open belongs to the old one."""
+        self._inode = None
+        self._close_idle()
+
     def _open(self) -> Reader:
-        before = self._stat()
+        before, check = self._stat(), cipher.read_check(self._path)
         self._on_open()
         try:
             reader = Reader(self._path, read_only=self._read_only, keys=self._keys)
@@ -196,10 +216,16 @@ class Readers:
                 found = files.identity_of(reader.connection).get("incarnation")
             if found != self._incarnation or self._stat() != before:
                 raise MovedError
+        except MovedError:
+            self._close(reader)
+            if cipher.read_check(self._path) != check:  # a new key came in between
+                return self._open()
+            raise
         except BaseException:
             self._close(reader)
             raise
-        self._inode = before
+        self._inode, self._check = before, check
+        reader.inode = before
         return reader
 
     def close(self, error: PyesdbError) -> None:
