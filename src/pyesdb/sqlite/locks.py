@@ -114,8 +114,12 @@ class LockFile:
     def release(self, owner: object) -> None:
         """Give the lock back (and the gate, if a signal came between); harmless for others."""
         if self._owner is owner:
-            if self._fd >= 0:
-                fcntl.lockf(self._fd, fcntl.LOCK_UN, 2, _GATE)
+            try:
+                if self._fd >= 0:
+                    fcntl.lockf(self._fd, fcntl.LOCK_UN, 2, _GATE)
+            except (OSError, ValueError):  # closed at this moment: nothing is held any more
+                if not self._closed:
+                    raise
             self._disown()
 
     def rest(self) -> None:
