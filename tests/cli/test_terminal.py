@@ -95,6 +95,28 @@ def test_a_table_at_a_terminal(
     assert re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out) == "none\n"
 
 
+def test_a_narrow_table_breaks_what_is_long(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "50")
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    show.table(("when", "with"), [(moment, {"text": "wordy " * 20})])
+    text = capsys.readouterr().out
+    assert "2026-01-02 03:04:05" in text
+    assert text.count("wordy") == 20
+    assert text.count("\n") > 2
+
+
+def test_a_word_has_its_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert people.coloured("problem", 8) == "\x1b[31m\x1b[1mproblem \x1b[0m"
+    assert people.coloured("else", 6) == "else  "
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert people.coloured("ok", 3) == "ok "
+
+
 def test_a_table_for_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     show.table(("store", "events", "when"), [("a", 1234, moment), ("b", None, moment)])

@@ -2,7 +2,7 @@
 
 import click
 
-from pyesdb.cli import exits, show
+from pyesdb.cli import exits, people, show
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import current, database_options
 
@@ -32,7 +32,7 @@ def doctor(directory: str | None) -> int:
                 }
             )
         else:
-            click.echo(f"{finding.level:<8} {finding.area:<12} {finding.what}")
+            click.echo(f"{people.coloured(finding.level, 8)} {finding.area:<12} {finding.what}")
             if finding.advice:
                 click.echo(f"{'':<22}{finding.advice}")
     return exits.OK if found.ok else exits.FAILED

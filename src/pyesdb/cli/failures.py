@@ -22,7 +22,7 @@ NEXT: dict[str, str] = {
     "NotADatabase": "give --data another directory",
     "StoreNotFound": "`pyesdb store list` shows the stores",
     "StreamNotFound": "`pyesdb streams` shows the streams",
-    "StoreAlreadyExists": "`pyesdb store create --exist-ok` takes it as it is",
+    "StoreAlreadyExists": "`create` has --exist-ok, `restore` and `recover` have --as ID",
     "WrongExpectedVersion": "the last version: `pyesdb read STREAM --backwards --limit 1`",
     "SourceConflict": "give this import another --source NAME",
     "TruncatedExport": "export it again, or take it as it is with --allow-partial",

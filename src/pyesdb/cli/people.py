@@ -4,9 +4,12 @@ What must never happen here: anything a program has to read; that is JSON, and m
 """
 
 import json
+import os
 import re
 from datetime import datetime
 from typing import Any
+
+import click
 
 from pyesdb.config import text
 from pyesdb.config.sample import spelled
@@ -51,8 +54,18 @@ def cell(value: object) -> str:
             return when(value)
         case int() if not isinstance(value, bool):
             return f"{value:,}"
+        case dict() | list():
+            return visible(json.dumps(value, ensure_ascii=False))
         case _:
             return visible(str(value))
+
+
+def coloured(word: str, width: int = 0) -> str:
+    """A word in its colour, padded; click.echo leaves the colour away where nobody sees it."""
+    padded, named = f"{word:<{width}}", style(word)
+    if not named or os.environ.get("NO_COLOR"):
+        return padded
+    return click.style(padded, fg=named.split()[-1], bold="bold" in named)
 
 
 def style(word: str) -> str:

@@ -17,6 +17,9 @@ import pyesdb
 from pyesdb.cli import exits, people
 from pyesdb.cli.settings import current
 
+SHORT = 20
+"""So long a cell, a time say, is not broken in two lines."""
+
 
 def line(document: object) -> None:
     """Print one JSON document on one line."""
@@ -70,8 +73,13 @@ def _draw(
     from rich.table import Table
 
     drawn = Table(box=None, header_style="bold", pad_edge=False)
-    for header, is_right in zip(headers, right, strict=True):
-        drawn.add_column(header, overflow="fold", justify="right" if is_right else "left")
+    for header, is_right, column in zip(headers, right, zip(*rows, strict=True), strict=True):
+        drawn.add_column(
+            header,
+            overflow="fold",
+            justify="right" if is_right else "left",
+            no_wrap=max(map(len, column)) <= SHORT,
+        )
     for row in rows:
         drawn.add_row(*map(_styled, row))
     console.print(drawn)

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 import pyesdb
-from pyesdb.cli import show
+from pyesdb.cli import people, show
 from pyesdb.cli.append import EXPECTED, Expected
 from pyesdb.cli.completion import stream_names
 from pyesdb.cli.settings import common_options, current, database
@@ -29,6 +29,8 @@ def _print(info: pyesdb.StreamInfo) -> None:
     if current().json:
         show.line(document)
     else:
+        for name in ("max_age", "max_count", "custom"):
+            document[name] = people.setting(name, document[name])
         show.table(("field", "value"), list(document.items()))
 
 

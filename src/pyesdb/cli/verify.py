@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 import pyesdb
-from pyesdb.cli import exits, show
+from pyesdb.cli import exits, people, show
 from pyesdb.cli.completion import store_ids
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import current, database, database_options
@@ -49,7 +49,7 @@ def _show(store_id: str, found: pyesdb.VerifyResult) -> None:
             }
         )
         return
-    verdict = "ok" if found.ok else f"{len(problems):,} problems"
+    verdict = people.coloured("ok") if found.ok else f"{len(problems):,} problems"
     click.echo(
         f"{store_id}: {verdict} ({found.events:,} events, {found.streams:,} streams, "
         f"{found.entries:,} entries)"
