@@ -1,8 +1,8 @@
 """Another process with the same directory open, which keeps its store open and does as it is told.
 
-python -m tests.contract.other DIRECTORY: each line is an expression over `db`, `store` (of the id
-"a", bound when it is first used), `node`, `one` and `select`; the answer is a line: its repr, or
-the error's class.
+python -m tests.contract.other DIRECTORY MODULE: each line is an expression over `db`, `store` (of
+the id "a", bound when it is first used), `node`, `select`, `handles` (an empty dict) and the names
+of a module; the answer is a line: its repr, or the error's class.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import pyesdb
-from tests.contract.tools import one
 
 ROOT = Path(__file__).parents[2]
 Say = Callable[[str], str]
 
 
 @contextmanager
-def other(directory: Path) -> Iterator[Say]:
+def other(directory: Path, module: str = "tests.contract.tools") -> Iterator[Say]:
     """Another process; `say(expression)` is what it answers."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.contract.other", str(directory)],
+        [sys.executable, "-m", "tests.contract.other", str(directory), module],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -45,14 +45,15 @@ def other(directory: Path) -> Iterator[Say]:
         process.wait(60)
 
 
-def main(directory: str) -> None:
+def main(directory: str, module: str) -> None:
     with pyesdb.open(directory, durability="os") as db:
         known = {
-            "one": one,
             "select": pyesdb.select,
             "db": db,
             "store": db.store("a"),
             "node": db._core.node,
+            "handles": {},
+            **vars(import_module(module)),
         }
         for line in sys.stdin:
             try:
