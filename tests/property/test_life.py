@@ -18,9 +18,9 @@ from tests.contract.other import other
 from tests.property import life
 from tests.property.machines import long, new_directory, short
 
-IDS = st.sampled_from(["a", "a", "b", "c"])
-TEMPLATES = st.sampled_from(["t", "u"])
-MAXIMUM = st.sampled_from([None, 1, 2, 4])
+IDS = st.sampled_from(["a", "a", "a", "b"])
+TEMPLATES = st.sampled_from(["t", "t", "t", "u"])
+MAXIMUM = st.sampled_from([None, None, 1, 2, 3])
 
 
 class Lives(RuleBasedStateMachine):
@@ -92,7 +92,7 @@ class Lives(RuleBasedStateMachine):
     @rule(
         who=who,
         id=IDS,
-        template=st.sampled_from([None, "t", "t", "u"]),
+        template=st.sampled_from([None, "t", "t", "t", "u"]),
         most=MAXIMUM,
         keep=st.sampled_from([60, 60, 60, 0]),
     )
@@ -101,11 +101,11 @@ class Lives(RuleBasedStateMachine):
         call = f"db.create_store({id!r}, template={template!r}, **{settings}).id"
         self.do(who, call, "create", id, template, settings)
 
-    @rule(who=who, id=IDS, purge=st.sampled_from([False, False, False, True]))
+    @rule(who=who, id=IDS, purge=st.sampled_from([False, False, False, False, True]))
     def remove(self, who: int, id: str, purge: bool) -> None:
         self.do(who, f"db.remove_store({id!r}, purge={purge})", "remove", id, purge)
 
-    @rule(who=who, id=IDS, as_=st.one_of(st.none(), IDS))
+    @rule(who=who, id=IDS, as_=st.sampled_from([None, None, "a", "b"]))
     def recover(self, who: int, id: str, as_: str | None) -> None:
         call = f"db.recover_store({id!r}, as_={as_!r}).id"
         self.do(who, call, "recover", id, as_ or id)
@@ -131,9 +131,13 @@ class Lives(RuleBasedStateMachine):
     def remove_template(self, who: int, name: str) -> None:
         self.do(who, f"db.remove_template({name!r})", "remove_template", name)
 
-    @rule(who=who, id=IDS, kept=st.booleans())
-    def append(self, who: int, id: str, kept: bool) -> None:
+    @rule(who=who, id=IDS, kept=st.booleans(), count=st.integers(1, 3))
+    def append(self, who: int, id: str, kept: bool, count: int) -> None:
         who %= self.processes
+        for _ in range(count):
+            self.append_one(who, id, kept)
+
+    def append_one(self, who: int, id: str, kept: bool) -> None:
         handle = f"handles.setdefault({id!r}, db.store({id!r}))" if kept else f"db.store({id!r})"
         self.do(who, f"{handle}.append('s', NewEvent('E')).version", "append", who, id, kept)
 
