@@ -32,7 +32,7 @@ class StoreSettings(TypedDict, total=False):
 
 
 class ServerSettings(StoreSettings, total=False):
-    """What open(config=), its file and PYESDB_* variables may say: defaults of stores, and limits.
+    """What open(config=), its file and `PYESDB_...` variables say: defaults of stores, and limits.
 
     `max_stores`: how many may exist in the directory; `max_open_stores`: how many stay open.
     """
