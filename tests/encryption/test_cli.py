@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import pyesdb
+from pyesdb.cli.answers import ANSWERS
 from tests.cli.conftest import run_here
 
 
@@ -30,6 +32,7 @@ def test_a_store_gets_another_key_by_the_lines_of_its_file(tmp_path: Path) -> No
     for done in (True, False):
         answer = run_here("store", "rekey", "x", "--json", *place)
         assert (answer.code, json.loads(answer.out)) == (0, {"store": "x", "rekeyed": done})
+        msgspec.convert(json.loads(answer.out), ANSWERS["store rekey"])
     keys.write_text(new)
     with pyesdb.open(data, config=config) as db:
         assert db.store("x").version("s") == 0

@@ -122,6 +122,13 @@ class Recovered(Document):
     status: Status
 
 
+class Rekeyed(Document):
+    """A store under its new key; `rekeyed` False: it was already."""
+
+    store: str
+    rekeyed: bool
+
+
 class Trashed(Document):
     """A store in the trash."""
 
@@ -302,6 +309,7 @@ ANSWERS: dict[str, type[Document]] = {
     "store freeze": StoreState,
     "store list": Store,
     "store recover": Recovered,
+    "store rekey": Rekeyed,
     "store remove": Removed,
     "store restore": Restored,
     "store scavenge": Scavenged,
