@@ -35,6 +35,7 @@ WALKS = {
     "owed_positions": "the deliveries that are under way",
     "meta": "a handful of rows",
     "type_names": "all types",
+    "last_touched": "all streams, for a clean-up, when the last event is not there any more",
     "described_streams": "all streams, once for a copy",
 }
 

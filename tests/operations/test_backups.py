@@ -112,3 +112,42 @@ def test_what_a_duty_raises_ends_the_schedule() -> None:
 
     with pytest.raises(pyesdb.DatabaseClosed):
         every(0.0, duty, stop=threading.Event())
+
+
+def test_another_history_under_the_same_id_is_left_alone(two: Any, tmp_path: Path) -> None:
+    """A second database with the same directory; a store that was removed and made anew."""
+    target = tmp_path / "backups"
+    back_up(two, target, keep=1)
+    with pyesdb.open(tmp_path / "other", durability="os") as db:
+        back_up(db, target, keep=1)
+    assert len(backups_in(target, "default")) == 2
+    [good] = backups_in(target, "a")
+    two.remove_store("a")
+    two.create_store("a")
+    for _ in range(2):
+        [row] = back_up(two, target, keep=1, stores=["a"])
+    kept = backups_in(target, "a")
+    assert kept == [good, Path(row.info.path)]
+
+
+def test_a_backup_dated_in_the_future_does_not_push_out_the_new_one(
+    two: Any, tmp_path: Path
+) -> None:
+    target = tmp_path / "backups"
+    back_up(two, target, stores=["a"])
+    [old] = backups_in(target, "a")
+    later = old.rename(old.with_name("a.29990101T000000000000Z.pyesdb"))
+    for _ in range(3):
+        [row] = back_up(two, target, keep=1, stores=["a"])
+    assert backups_in(target, "a") == [Path(row.info.path), later]
+
+
+def test_a_damaged_backup_takes_nobody_s_place(two: Any, tmp_path: Path) -> None:
+    target = tmp_path / "backups"
+    back_up(two, target, stores=["a"])
+    [good] = backups_in(target, "a")
+    damaged = good.with_name("a.20300101T000000000000Z.pyesdb".replace("2030", "2020"))
+    damaged.write_bytes(good.read_bytes()[:-1])
+    [row] = back_up(two, target, keep=2, stores=["a"])
+    assert row.deleted == ()
+    assert backups_in(target, "a") == [damaged, good, Path(row.info.path)]

@@ -115,3 +115,48 @@ def test_one_broken_store_is_a_row_and_the_others_go_on(aged: Any, data_dir: Pat
 def test_a_policy_that_means_nothing_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(pyesdb.InvalidConfig):
         CleanUp(**wrong)
+
+
+@pytest.mark.parametrize("hide", ["truncate", "delete"])
+def test_a_store_whose_events_are_scavenged_was_written_to(aged: Any, hide: str) -> None:
+    """No event is left of what was written today: it is not idle since its creation."""
+    busy = aged.store("busy")
+    if hide == "truncate":
+        busy.truncate_stream("s", before_version=1)
+    else:
+        busy.delete_stream("s")
+    busy.scavenge()
+    assert busy.stats().events == 0
+    rows = clean_up(aged, CleanUp(action="remove", idle_for=30 * DAY), now=aged.now)
+    assert ids(rows) == ["empty", "old"]
+
+
+def test_a_frozen_store_that_was_thawed_and_written_to_stays(
+    aged: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody thaws it after the first look, writes, and goes on."""
+    looked, writes = module.written_at, []
+
+    def late(db: Any, info: Any) -> Any:
+        found = looked(db, info)
+        if info.store_id == "old" and not writes:
+            db.thaw_store("old")
+            writes.append(db.store("old").append("s", NewEvent("Late")))
+        return found
+
+    aged.freeze_store("old")
+    monkeypatch.setattr(module, "written_at", late)
+    rows = clean_up(aged, CleanUp(action="remove", idle_for=30 * DAY), now=aged.now)
+    assert ids(rows) == ["empty"]
+    assert aged.get_store_status("old") == "running"
+
+
+def test_a_frozen_store_that_nobody_writes_to_is_removed(aged: Any) -> None:
+    aged.freeze_store("old")
+    rows = clean_up(aged, CleanUp(action="remove", idle_for=30 * DAY), now=aged.now)
+    assert [(row.store_id, row.done) for row in rows] == [("empty", True), ("old", True)]
+
+
+def test_now_is_a_moment(aged: Any) -> None:
+    with pytest.raises(pyesdb.RequestError, match="time zone"):
+        clean_up(aged, CleanUp(action="freeze", older_than=DAY), now=aged.now.replace(tzinfo=None))

@@ -1,5 +1,6 @@
 """The command `pyesdb`: its groups, and the one place where failures become exit codes."""
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,7 @@ class Door(click.Group):
         **extra: Any,
     ) -> Any:
         """Run one command line and exit."""
+        _stand_in()
         words = list(sys.argv[1:] if args is None else args)
         extra["standalone_mode"] = False
         sys.exit(self._exit_code(words, prog_name, extra))
@@ -75,6 +77,16 @@ def _flush_or_silence() -> None:
         sys.stdout.flush()
     except OSError:
         _silence_stdout()
+
+
+def _stand_in() -> None:
+    """Nothing in place of what the caller has closed: else the next file that is opened is it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of names that its encoding lacks
 
 
 def _silence_stdout() -> None:

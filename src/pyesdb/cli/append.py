@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 import pyesdb
-from pyesdb.cli import show
+from pyesdb.cli import people, show
 from pyesdb.cli.completion import stream_names
 from pyesdb.cli.settings import common_options, current, database
 from pyesdb.cli.words import json_object, json_value
@@ -137,6 +137,7 @@ def append(
     """  # noqa: D301
     shared = {"metadata": json_object(metadata, "--metadata"), "tags": list(tags)}
     events = _events(event_type, payload, event_id, shared)
+    pyesdb.Append(stream, events)  # what is wrong with it makes no database
     settings = current()
     with database(create=settings.store is None) as db:
         result = db.store(settings.store).append(stream, events, expected=expected)
@@ -147,8 +148,10 @@ def append(
     else:
         again = " (stored by an earlier, equal call)" if result.duplicate else ""
         click.echo(
-            f"{result.count:,} in {result.stream}: version {result.version}, "
-            f"position {result.position}{again}"
+            people.visible(
+                f"{result.count:,} in {result.stream}: version {result.version}, "
+                f"position {result.position}{again}"
+            )
         )
 
 

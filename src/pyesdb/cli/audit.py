@@ -1,6 +1,7 @@
 """`pyesdb audit`: what happened to the stores of a database."""
 
 import json
+import sys
 from itertools import islice
 from typing import Any
 
@@ -27,9 +28,9 @@ def audit(after: int, limit: int | None) -> None:
     rows: list[tuple[Any, ...]] = []
     with database(read_only=True) as db:
         found = db.audit(after=after, store_id=settings.store)
-        for event in islice(found, limit):
+        for event in islice(found, None if limit is None else min(limit, sys.maxsize)):
             if settings.json:
-                show.line(show.event(event))
+                show.event(event)
             else:
                 actor = event.metadata.get("actor", {})
                 who = f"{actor.get('user', '?')}@{actor.get('host', '?')}"

@@ -16,6 +16,7 @@ from pyesdb.cli.words import DURATION, AsOf
 if TYPE_CHECKING:
     from pyesdb.operations import BackedUp
 
+KEEP = 7
 _PATH = click.Path(dir_okay=False)
 
 
@@ -27,10 +28,8 @@ _PATH = click.Path(dir_okay=False)
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
-    default=7,
-    show_default=True,
     metavar="N",
-    help="For --all: the newest backups of each store that stay.",
+    help="For --all: the newest backups of each store that stay; else 7.",
 )
 @click.option("--every", type=DURATION, help="For --all: again and again, until Ctrl-C.")
 @database_options
@@ -39,7 +38,7 @@ def backup(
     path: str | None,
     everything: bool,
     directory: str | None,
-    keep: int,
+    keep: int | None,
     every: float | None,
 ) -> int:
     """Write a store as it is now into the new file PATH; others may write to it meanwhile.
@@ -49,9 +48,9 @@ def backup(
     if everything:
         if store_id is not None or directory is None:
             raise click.UsageError("--all goes with --dir DIRECTORY and without STORE_ID and PATH")
-        return _all(directory, keep, every)
-    if store_id is None or path is None or directory is not None or every is not None:
-        raise click.UsageError("give STORE_ID and PATH, or --all --dir DIRECTORY")
+        return _all(directory, keep or KEEP, every)
+    if store_id is None or path is None or any(o is not None for o in (directory, keep, every)):
+        raise click.UsageError("give STORE_ID and PATH, or --all --dir DIRECTORY with its options")
     with database(read_only=True) as db, progress(f"backing up {store_id}") as bar:
         made = db.backup_store(store_id, path, on_progress=bar.at)
     show.say(
@@ -97,6 +96,9 @@ def _print_row(row: "BackedUp") -> None:
 @database_options
 def restore(path: str, as_: str | None) -> None:
     """Make a store of a backup, which is verified first; nothing is overwritten."""
+    from pyesdb.operations.backups import check_backup
+
+    check_backup(path, as_)
     with database(create=True) as db, progress("restoring") as bar:
         info = db.restore_backup(path, as_=as_, on_progress=bar.at).info()
         stats = db.store_stats(info.store_id)

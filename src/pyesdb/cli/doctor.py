@@ -19,6 +19,8 @@ def doctor(directory: str | None) -> int:
     """
     from pyesdb.operations import doctor as examine
 
+    if directory is not None and current().data is not None:
+        raise click.UsageError("give DIR or --data, not both")
     with progress("looking") as bar:
         found = examine(directory or current().data, config=current().config, on_progress=bar.at)
     for finding in found.findings:
@@ -34,5 +36,5 @@ def doctor(directory: str | None) -> int:
         else:
             click.echo(f"{people.coloured(finding.level, 8)} {finding.area:<12} {finding.what}")
             if finding.advice:
-                click.echo(f"{'':<22}{finding.advice}")
+                click.echo(people.visible(f"{'':<22}{finding.advice}"))
     return exits.OK if found.ok else exits.FAILED

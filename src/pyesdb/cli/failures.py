@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import textwrap
+from io import StringIO
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ import click
 
 import pyesdb
 from pyesdb.cli import exits, people
+from pyesdb.cli.settings import current
 
 NEXT: dict[str, str] = {
     "NoTarget": "give --data DIRECTORY, or set PYESDB_DATA_DIR",
@@ -92,6 +94,18 @@ def _next(error: pyesdb.PyesdbError) -> str:
     return next((NEXT[name] for name in names if name in NEXT), "")
 
 
+class Failures:
+    """What fails for one store while a command goes on with the others; `code` is the first's."""
+
+    def __init__(self) -> None:
+        self.code = exits.OK
+
+    def add(self, error: pyesdb.PyesdbError) -> None:
+        """Tell it."""
+        code = report(error, as_json=current().json)
+        self.code = self.code or code
+
+
 def report_usage(error: click.ClickException, *, as_json: bool) -> int:
     """Tell a failure of the command line itself, mostly that it is wrong; returns the exit code."""
     if as_json:
@@ -100,7 +114,11 @@ def report_usage(error: click.ClickException, *, as_json: bool) -> int:
         described = {"code": code, "message": message, "exit_code": error.exit_code}
         click.echo(json.dumps(described), err=True)
     else:
-        error.show()
+        shown = StringIO()
+        error.show(shown)
+        click.echo(
+            "\n".join(map(people.visible, shown.getvalue().rstrip("\n").split("\n"))), err=True
+        )
     return error.exit_code
 
 

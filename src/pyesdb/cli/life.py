@@ -69,7 +69,7 @@ def trash() -> None:
 @database_options
 def update(store_id: str) -> None:
     """Change settings of a store; --set KEY=null takes one back to the layer below."""
-    given = given_settings()
+    given = given_settings(clearing=True)
     if not given:
         raise click.UsageError("give at least one setting, like --timeout 30")
     with database() as db:

@@ -14,8 +14,10 @@ import click
 from pyesdb.config import text
 from pyesdb.config.sample import spelled
 
-_HARMFUL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of text around."""
+_HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Control characters, line ends, surrogates, and what turns the direction of text around."""
 
 _STYLES = {
     "ok": "green", "running": "green", "yes": "green", "active": "green",

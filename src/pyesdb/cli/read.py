@@ -74,7 +74,7 @@ def read(
 def _print(found: pyesdb.Events, *, as_json: bool) -> None:
     if as_json:
         for event in found:
-            show.line(show.event(event))
+            show.event(event)
         return
     console = show.terminal()
     for event in found:

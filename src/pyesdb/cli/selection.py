@@ -80,5 +80,5 @@ def _pair(text: str) -> tuple[str, Any]:
         raise click.UsageError(f"--payload {text!r} is not PATH=VALUE, like customer.id=42")
     try:
         return path, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return path, value

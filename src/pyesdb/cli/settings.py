@@ -14,7 +14,7 @@ import click
 import pyesdb
 from pyesdb.cli.completion import directories, files, one_of, store_ids
 from pyesdb.config import text
-from pyesdb.config.settings import TABLE, Setting
+from pyesdb.config.settings import TABLE, Setting, checked
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +35,8 @@ def current() -> Settings:
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value == "":  # an unset variable of a script: never the default in its place
+        raise click.BadParameter("it is empty: give a value, or leave it out", context, parameter)
     if value and parameter.name:
         setattr(context.ensure_object(Settings), parameter.name, value)
 
@@ -117,9 +119,14 @@ def setting_options(command: F) -> F:
     return command
 
 
-def given_settings() -> Any:
-    """The settings that this command line gives, for create_store(**...) and its like."""
-    return dict(click.get_current_context().meta.get(_GIVEN, {}))
+def given_settings(*, clearing: bool = False) -> Any:
+    """The settings that this command line gives, for create_store(**...) and its like.
+
+    Raises InvalidConfig, before a database is opened or made for them.
+    """
+    given: dict[str, Any] = dict(click.get_current_context().meta.get(_GIVEN, {}))
+    checked(given, clearing=clearing)
+    return given
 
 
 def _setting_option(setting: Setting) -> Callable[[F], F]:

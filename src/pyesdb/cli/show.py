@@ -8,6 +8,7 @@ import base64
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -23,16 +24,22 @@ SHORT = 20
 
 def line(document: object) -> None:
     """Print one JSON document on one line."""
-    # visible: a JSON text means the same with \u009b, and a terminal does not obey it
-    click.echo(people.visible(json.dumps(document, ensure_ascii=False, default=_encode)))
+    click.echo(encoded(document))
 
 
-def say(text: str, **document: object) -> None:
+def encoded(document: object) -> str:
+    """A document as JSON that any terminal and parser takes; raises ValueError, RecursionError."""
+    wide = (sys.stdout.encoding or "").lower() in ("utf-8", "utf8")
+    found = json.dumps(document, ensure_ascii=not wide, allow_nan=False, default=_encode)
+    return people.visible(found)  # it means the same with \u009b, and no terminal obeys it
+
+
+def say(words: str, **document: object) -> None:
     """Print the one answer of a command: a sentence for people, a document for programs."""
     if current().json:
         line(document)
     else:
-        click.echo(people.visible(text))
+        click.echo(people.visible(words))
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -100,8 +107,8 @@ def terminal() -> Any:
     return console if console.is_terminal else None
 
 
-def event(recorded: pyesdb.RecordedEvent) -> dict[str, Any]:
-    """An event as JSON: `data` when it is JSON, else `data_base64`."""
+def event(recorded: pyesdb.RecordedEvent) -> None:
+    """Print an event as JSON: `data` when it is JSON, else `data_base64`."""
     described: dict[str, Any] = {
         "position": recorded.position,
         "stream": recorded.stream,
@@ -115,10 +122,18 @@ def event(recorded: pyesdb.RecordedEvent) -> dict[str, Any]:
         "content_type": recorded.content_type,
     }
     if is_json(recorded):
-        described["data"] = recorded.json()
-    else:
-        described["data_base64"] = base64_of(recorded.data)
-    return described
+        with suppress(ValueError, RecursionError):  # it says that it is JSON: nobody has looked
+            return line(described | {"data": recorded.json()})
+    return line(described | {"data_base64": base64_of(recorded.data)})
+
+
+def data_of(snapshot: pyesdb.Snapshot) -> dict[str, Any]:
+    """The data of a snapshot: `data` when it is JSON, else `data_base64`."""
+    with suppress(ValueError, RecursionError):
+        value = snapshot.json()
+        encoded(value)
+        return {"data": value}
+    return {"data_base64": base64_of(snapshot.data)}
 
 
 def event_line(recorded: pyesdb.RecordedEvent, console: Any) -> None:
@@ -126,11 +141,10 @@ def event_line(recorded: pyesdb.RecordedEvent, console: Any) -> None:
     moment = people.when(recorded.time)
     stream = people.visible(recorded.stream)
     place = f"{recorded.position:>8}  {moment}  {stream}@{recorded.version}"
-    data = (
-        people.visible(json.dumps(recorded.json(), ensure_ascii=False))
-        if is_json(recorded)
-        else (f"<{len(recorded.data):,} bytes of {recorded.content_type}>")
-    )
+    data = f"<{len(recorded.data):,} bytes of {recorded.content_type}>"
+    if is_json(recorded):
+        with suppress(ValueError, RecursionError):  # as in `event`
+            data = people.visible(json.dumps(recorded.json(), ensure_ascii=False))
     tags = people.visible("".join(f" #{tag}" for tag in recorded.tags))
     kind = people.visible(recorded.type)
     if console is None:
@@ -159,10 +173,10 @@ def _columns(headers: Sequence[str], rows: list[list[str]], right: Sequence[bool
         click.echo("  ".join(cells).rstrip())
 
 
-def _escape(text: str) -> str:
+def _escape(words: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(words)
 
 
 def _encode(value: object) -> object:

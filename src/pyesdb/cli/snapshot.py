@@ -27,10 +27,7 @@ def _document(found: pyesdb.Snapshot) -> dict[str, Any]:
         "created": found.created,
         "metadata": dict(found.metadata),
     }
-    try:
-        return document | {"data": found.json()}
-    except pyesdb.InvalidEvent:
-        return document | {"data_base64": show.base64_of(found.data)}
+    return document | show.data_of(found)
 
 
 @snapshot.command()

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import click
 
+import pyesdb
 from pyesdb.cli import show
 from pyesdb.cli.completion import store_ids
+from pyesdb.cli.failures import Failures
 from pyesdb.cli.settings import current, database, database_options
 
 FIELDS = ("events", "streams", "bytes", "position", "snapshots", "subscriptions")
@@ -14,17 +16,22 @@ FIELDS = ("events", "streams", "bytes", "position", "snapshots", "subscriptions"
 @click.command()
 @click.argument("store_ids", nargs=-1, metavar="[STORE_ID]...", shell_complete=store_ids)
 @database_options
-def stats(store_ids: Sequence[str]) -> None:
+def stats(store_ids: Sequence[str]) -> int:
     """Print how many events, streams, bytes, snapshots and subscriptions stores have.
 
     Without STORE_ID: all stores. Bytes are those of the events as encoded, which max_bytes limits.
     """
+    failed, found = Failures(), dict[str, pyesdb.StoreStats]()
     with database(read_only=True) as db:
-        found = {store_id: db.store_stats(store_id) for store_id in store_ids or db.list_stores()}
+        for store_id in store_ids or db.list_stores():
+            try:
+                found[store_id] = db.store_stats(store_id)
+            except pyesdb.PyesdbError as error:
+                failed.add(error)
     if current().json:
         for store_id, figures in found.items():
             show.line({"store": store_id, **{name: getattr(figures, name) for name in FIELDS}})
-        return
+        return failed.code
     show.table(
         ("store", *FIELDS),
         (
@@ -32,3 +39,4 @@ def stats(store_ids: Sequence[str]) -> None:
             for store_id, figures in found.items()
         ),
     )
+    return failed.code

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 import click
 
 import pyesdb
-from pyesdb.cli import people, show
+from pyesdb.cli import exits, people, show
 from pyesdb.cli.completion import template_names
+from pyesdb.cli.failures import Failures
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import (
     current,
@@ -18,6 +19,7 @@ from pyesdb.cli.settings import (
     store_argument,
 )
 from pyesdb.cli.words import DURATION
+from pyesdb.model.names import check_store_id
 
 STATUS = click.Choice([str(status) for status in pyesdb.StoreStatus])
 
@@ -41,8 +43,10 @@ def store() -> None:
 @database_options
 def create(store_id: str, exist_ok: bool, template: str | None) -> None:
     """Create an event store; makes the database if there is none."""
-    with database(create=True) as db:
-        made = db.create_store(store_id, exist_ok=exist_ok, template=template, **given_settings())
+    given = given_settings()
+    check_store_id(store_id)
+    with database(create=template is None) as db:
+        made = db.create_store(store_id, exist_ok=exist_ok, template=template, **given)
         info = made.info()
     show.say(
         f"{info.store_id} is {info.status}",
@@ -85,7 +89,7 @@ def list_stores(
     status: str | None,
     idle_for: float | None,
     system: bool,
-) -> None:
+) -> int:
     """List the event stores."""
     with database(read_only=True) as db:
         found = list(db.list_stores(prefix=prefix, tags=tags or None, system=system).values())
@@ -94,16 +98,18 @@ def list_stores(
         if idle_for is not None:
             from pyesdb.operations.cleanup import idle_stores
 
-            _print_idle(idle_stores(db, found, timedelta(seconds=idle_for)))
-            return
+            failed = Failures()
+            _print_idle(idle_stores(db, found, timedelta(seconds=idle_for), failed.add))
+            return failed.code
     if current().json:
         for info in found:
             show.line({"store": info.store_id, "status": info.status, "created": info.created})
-        return
+        return exits.OK
     show.table(
         ("store", "status", "created"),
         ((info.store_id, info.status, info.created) for info in found),
     )
+    return exits.OK
 
 
 def _print_idle(rows: Sequence[tuple[pyesdb.StoreInfo, datetime]]) -> None:
@@ -144,7 +150,7 @@ def config(store_id: str) -> None:
         ("setting", "value", "origin"),
         ((k, people.setting(k, v), found.origin(k)) for k, v in effective.items()),
     )
-    click.echo(f"data_dir: {found.data_dir}")
+    click.echo(people.visible(f"data_dir: {found.data_dir}"))
 
 
 @store.command()

@@ -12,6 +12,7 @@ from pyesdb.cli.settings import (
     given_settings,
     setting_options,
 )
+from pyesdb.node.tuning import check_template_name
 
 _name = click.argument("name", shell_complete=template_names)
 
@@ -28,6 +29,7 @@ def template() -> None:
 def save(name: str) -> None:
     """Save settings under NAME, whole; the stores made with it follow."""
     given = given_settings()
+    check_template_name(name)
     with database(create=True) as db:
         db.save_template(name, **given)
         saved = db.templates()[name]

@@ -3,16 +3,18 @@
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import click
 import msgspec
 
 import pyesdb
-from pyesdb.cli import show
+from pyesdb.cli import people, show
 from pyesdb.cli.progress import progress
 from pyesdb.cli.selection import selection, selection_options
 from pyesdb.cli.settings import common_options, current, database
+from pyesdb.model.names import check_store_id
 
 STD = "-"
 FORMATS = ("jsonl", "cloudevents")
@@ -90,9 +92,15 @@ def import_(file: str, source: str | None, create: bool, allow_partial: bool) ->
     repeated.
     """
     from pyesdb.transfer import import_events
+    from pyesdb.transfer.importing import recognise
 
     incoming: Any = sys.stdin.buffer if file == STD else file
     settings = current()
+    if create:
+        check_store_id(settings.store or "default")
+        if file != STD and Path(file).is_file():
+            with _file_errors(file):
+                recognise(file)
     with database(create=create) as db, _file_errors(file), progress("importing") as bar:
         if create and settings.store is not None:
             db.create_store(settings.store, exist_ok=True)
@@ -110,7 +118,7 @@ def import_(file: str, source: str | None, create: bool, allow_partial: bool) ->
 
 def _tell(result: msgspec.Struct, text: str, *, err: bool = False) -> None:
     if not current().json:
-        click.echo(text, err=err)
+        click.echo(people.visible(text), err=err)
     elif err:
         click.echo(msgspec.json.encode(result), err=True)
     else:

@@ -7,6 +7,7 @@ import click
 import pyesdb
 from pyesdb.cli import exits, people, show
 from pyesdb.cli.completion import store_ids
+from pyesdb.cli.failures import Failures
 from pyesdb.cli.progress import progress
 from pyesdb.cli.settings import current, database, database_options
 
@@ -22,14 +23,18 @@ def verify(store_ids: Sequence[str], everything: bool) -> int:
     """
     if everything == bool(store_ids):
         raise click.UsageError("give store ids, or --all")
-    whole = True
+    whole, failed = True, Failures()
     with database(read_only=True) as db:
         for store_id in store_ids or db.list_stores():
-            with progress(f"verifying {store_id}") as bar:
-                found = db.store(store_id).verify(on_progress=bar.at)
+            try:
+                with progress(f"verifying {store_id}") as bar:
+                    found = db.store(store_id).verify(on_progress=bar.at)
+            except pyesdb.PyesdbError as error:
+                failed.add(error)
+                continue
             _show(store_id, found)
             whole = whole and found.ok
-    return exits.OK if whole else exits.FAILED
+    return failed.code or (exits.OK if whole else exits.FAILED)
 
 
 def _show(store_id: str, found: pyesdb.VerifyResult) -> None:
@@ -56,8 +61,8 @@ def _show(store_id: str, found: pyesdb.VerifyResult) -> None:
     )
     advice = ""
     for problem in found.problems:
-        click.echo(f"  {problem.where}: {problem.what}")
+        click.echo(people.visible(f"  {problem.where}: {problem.what}"))
     for problem in found.problems:
         if problem.advice != advice:
             advice = problem.advice
-            click.echo(f"  what to do: {advice}")
+            click.echo(people.visible(f"  what to do: {advice}"))

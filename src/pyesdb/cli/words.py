@@ -26,6 +26,10 @@ class AsOf(click.ParamType[Any]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+_LONGEST_S = 9_000_000_000
+"""285 years: in nanoseconds, what a sleep can count."""
+
+
 class _Duration(click.ParamType[Any]):
     """Seconds, of words like 90, 15min, 30d, PT15M."""
 
@@ -37,8 +41,8 @@ class _Duration(click.ParamType[Any]):
             found = text.duration(str(value), "it")
         except pyesdb.InvalidConfig as error:
             self.fail(str(error), param, ctx)
-        if found <= 0:
-            self.fail("it must be more than 0", param, ctx)
+        if not 0 < found < _LONGEST_S:
+            self.fail(f"it must be more than 0 and less than {_LONGEST_S:,} s", param, ctx)
         return found
 
 

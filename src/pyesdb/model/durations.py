@@ -8,15 +8,25 @@ from pyesdb.model.errors import InvalidConfig, RequestError
 Duration = float | timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
+_FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _US
+_LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _US
 
 
 def to_us(moment: object, what: str = "time") -> int:
-    """Microseconds since 1970 UTC of an aware datetime; raises RequestError."""
+    """Microseconds since 1970 UTC of an aware datetime; raises RequestError.
+
+    Also for what is in another year in UTC than a datetime can have: it could not be read again.
+    """
     if not isinstance(moment, datetime):
         raise RequestError(f"{what} must be a datetime, not {type(moment).__name__}")
     if moment.tzinfo is None or moment.utcoffset() is None:
         raise RequestError(f"{what} must have a time zone: datetime.now(UTC), not datetime.now()")
-    return (moment - _EPOCH) // _US
+    us = (moment - _EPOCH) // _US
+    if not _FIRST <= us <= _LAST:
+        raise RequestError(
+            f"{what} must be in the years 1 to 9999 of UTC, not {moment.isoformat()}"
+        )
+    return us
 
 
 def to_datetime(us: int) -> datetime:

@@ -344,7 +344,7 @@ def _set_aside(layout: Layout, store_id: str) -> None:
 def check_present(node: Node, record: c.Record) -> None:
     """The file of a ready store; raises StoreFailed instead of ever making it anew."""
     path = node.layout.file(record.store_id)
-    if not path.exists() and not swap.wait(path.parent):
+    if not path.exists() and not swap.wait(path):
         raise StoreFailed(
             f"store {record.store_id!r}: {path} is missing: restore it from a backup "
             "(a store that was ready is never made anew)"

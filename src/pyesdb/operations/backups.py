@@ -3,10 +3,10 @@
     DIRECTORY/<store id>/<store id>.<UTC time>.pyesdb
 
 What must never happen here: an old backup deleted before the new one is complete and durable, or
-a file deleted that is no backup of this store.
+a file deleted that is no backup of this very store: one of the same id in another database, or
+before it was removed and made anew, has a history of its own.
 """
 
-import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pyesdb
 from pyesdb.model.durations import to_datetime
+from pyesdb.model.names import check_store_id
+from pyesdb.sqlite.archive import read_manifest
 from pyesdb.telemetry.clock import now_us
 
 SUFFIX = ".pyesdb"
@@ -57,8 +59,9 @@ def back_up(
     """Back up stores (all of them, or `stores`), and keep the newest `keep` backups of each.
 
     What fails for one store is said in its row; the others go on. `on_progress(done, total)` counts
-    stores. Backups of stores that are not there any more are left alone. Raises InvalidConfig,
-    RequestError, StoreNotFound (an id of `stores`).
+    stores. Backups of stores that are not there any more are left alone, also if another store has
+    their id now; so are damaged ones, and what another database keeps in the same directory.
+    Raises InvalidConfig, RequestError, StoreNotFound (an id of `stores`).
     """
     if type(keep) is not int or keep < 1:
         raise pyesdb.InvalidConfig(f"keep must be an int of at least 1, not {keep!r:.60}")
@@ -75,6 +78,30 @@ def back_up(
     return rows
 
 
+def check_backup(path: str | PathLike[str], as_: str | None = None) -> None:
+    """Raise what restore_backup would, of a path that is no backup and an id that is none."""
+    check_store_id(read_manifest(Path(path)).store_id if as_ is None else as_)
+
+
+def _older(directory: Path, new: Path, store_id: str) -> list[Path]:
+    """The backups of the same history that were made before this one, the oldest first.
+
+    What is dated later, by a clock that was wrong, does not count: it would push out this one.
+    """
+    history = _history(new)
+    before = [path for path in backups_in(directory, store_id) if path.name < new.name]
+    return [path for path in before if history is not None and _history(path) == history]
+
+
+def _history(path: Path) -> tuple[str, int] | None:
+    """Whose history a backup is; None if it does not prove what it is."""
+    try:
+        manifest = read_manifest(path)
+    except pyesdb.PyesdbError:
+        return None
+    return manifest.database, manifest.incarnation
+
+
 def _one(db: pyesdb.Database, directory: Path, store_id: str, keep: int) -> BackedUp:
     folder = directory / store_id
     name = f"{store_id}.{to_datetime(now_us()).strftime(_TIME)}{SUFFIX}"
@@ -85,8 +112,8 @@ def _one(db: pyesdb.Database, directory: Path, store_id: str, keep: int) -> Back
         return BackedUp(store_id, None, error=str(error))
     deleted: list[str] = []
     try:
-        for old in backups_in(directory, store_id)[:-keep]:
-            os.unlink(old)
+        for old in _older(directory, folder / name, store_id)[: -keep + 1 or None]:
+            old.unlink(missing_ok=True)
             deleted.append(str(old))
     except OSError as error:
         return BackedUp(store_id, info, tuple(deleted), f"an old backup stays: {error}")

@@ -4,14 +4,15 @@ What must never happen here: a store removed that was written to meanwhile (so i
 and looked at again), or the default store removed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 import pyesdb
-from pyesdb.model.durations import to_datetime
+from pyesdb.model.durations import to_datetime, to_us
 from pyesdb.node.actor import because
+from pyesdb.store.queries import last_touched
 from pyesdb.telemetry.clock import now_us
 
 
@@ -66,9 +67,20 @@ class Cleaned:
 
 
 def written_at(db: pyesdb.Database, info: pyesdb.StoreInfo) -> datetime:
-    """When the last event of a store was written; its creation, if it has none."""
-    last = db.store(info.store_id).read_all(backwards=True, limit=1, system=True).first()
-    return info.created if last is None else last.created
+    """When the last event of a store was written; its creation, if it never had one.
+
+    If that event is not there any more, retention and scavenge may have been later: then it is
+    when the last of its streams was cut, deleted or scavenged, which is not earlier.
+    """
+    store = db.store(info.store_id)
+    head = store.stats().position
+    last = store.read_all(backwards=True, limit=1, system=True).first()
+    if last is not None and last.position == head:
+        return last.created
+    if not head:
+        return info.created
+    touched = store._handle.ask(last_touched)  # pyright: ignore[reportPrivateUsage]
+    return to_datetime(touched)
 
 
 def clean_up(
@@ -85,7 +97,7 @@ def clean_up(
     What fails for one store is said in its row, and the others go on. `now`: as if it were that
     moment (an aware datetime).
     """
-    moment = to_datetime(now_us()) if now is None else now
+    moment = to_datetime(now_us() if now is None else to_us(now, "now"))
     default = db.store().id
     rows: list[Cleaned] = []
     for info in db.list_stores(prefix=policy.prefix, tags=policy.tags or None).values():
@@ -128,10 +140,7 @@ def _act(db: pyesdb.Database, policy: CleanUp, info: pyesdb.StoreInfo, written: 
     """Freeze, look again, then remove: nobody writes between the look and the removal."""
     store_id = info.store_id
     with because(str(policy)):
-        if info.status == pyesdb.StoreStatus.FROZEN:
-            db.remove_store(store_id)
-            return True
-        db.freeze_store(store_id)
+        db.freeze_store(store_id)  # of one that is frozen: it may have been thawed meanwhile
         try:
             if policy.idle_for is not None and written_at(db, info) != written:
                 db.thaw_store(store_id)
@@ -139,15 +148,30 @@ def _act(db: pyesdb.Database, policy: CleanUp, info: pyesdb.StoreInfo, written: 
             if policy.action == "remove":
                 db.remove_store(store_id)
         except pyesdb.PyesdbError:
-            db.thaw_store(store_id)
+            if info.status != pyesdb.StoreStatus.FROZEN:
+                db.thaw_store(store_id)
             raise
     return True
 
 
 def idle_stores(
-    db: pyesdb.Database, infos: Iterable[pyesdb.StoreInfo], idle_for: timedelta
+    db: pyesdb.Database,
+    infos: Iterable[pyesdb.StoreInfo],
+    idle_for: timedelta,
+    on_error: Callable[[pyesdb.PyesdbError], object],
 ) -> list[tuple[pyesdb.StoreInfo, datetime]]:
-    """Those of some stores that nobody wrote to for so long, each with its last write."""
+    """Those of some stores that nobody wrote to for so long, each with its last write.
+
+    What cannot be looked into is not among them; `on_error` hears why, and the others go on.
+    """
     now = to_datetime(now_us())
-    found = [(info, written_at(db, info)) for info in infos]
-    return [(info, written) for info, written in found if now - written >= idle_for]
+    found: list[tuple[pyesdb.StoreInfo, datetime]] = []
+    for info in infos:
+        try:
+            written = written_at(db, info)
+        except pyesdb.PyesdbError as error:
+            on_error(error)
+            continue
+        if now - written >= idle_for:
+            found.append((info, written))
+    return found

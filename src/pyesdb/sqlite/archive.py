@@ -130,7 +130,10 @@ def _read(file: BinaryIO, path: Path) -> Manifest:
         raise NewerFormat(
             f"{path} is a backup of version {version}, this pyesdb knows {VERSION}: upgrade pyesdb"
         )
-    manifest = msgspec.json.decode(encoded, type=Manifest)
+    try:
+        manifest = msgspec.json.decode(encoded, type=Manifest)
+    except msgspec.MsgspecError as error:
+        raise _damaged(path, f"its manifest ({error})") from None
     if manifest.format > files.FORMAT:
         raise NewerFormat(
             f"{path} has format {manifest.format}, this pyesdb knows {files.FORMAT}: upgrade pyesdb"

@@ -58,6 +58,9 @@ FROM stream s LEFT JOIN event e ON e.stream = s.id
     AND e.version = (SELECT max(version) FROM event WHERE stream = s.id)
 WHERE s.name = ?;
 
+-- name: last_touched
+SELECT coalesce(max(touched), 0) FROM stream;
+
 -- name: streams_matching
 SELECT id FROM stream WHERE name >= ? AND name < ? ORDER BY name LIMIT ?;
 

@@ -75,11 +75,14 @@ def unfinished(base: Path) -> list[str]:
     return sorted({name.rpartition(".")[0] for name in names})
 
 
-def wait(folder: Path) -> bool:
-    """Between the renames: wait for the second one. Whether the directory is there."""
+def wait(file: Path) -> bool:
+    """Between the renames: wait for the second one. Whether the store's file is there.
+
+    A directory without the file is no moment between them: it has lost it.
+    """
     end = time.monotonic() + _PATIENCE_S
-    while not folder.exists():
-        if not _place(folder, "old").exists() or time.monotonic() >= end:
-            return folder.exists()
+    while not file.exists():
+        if not _place(file.parent, "old").exists() or time.monotonic() >= end:
+            return file.exists()
         time.sleep(_LOOK_S)
     return True

@@ -75,6 +75,11 @@ def stream_info(reader: Reader, stream: str) -> StreamInfo:
     )
 
 
+def last_touched(reader: Reader) -> int:
+    """When the row of any stream was last written (us): made, cut, deleted, scavenged; or 0."""
+    return reader.all("last_touched")[0][0]
+
+
 def outcome(reader: Reader, command_id: UUID) -> tuple[Outcome | None, list[str]]:
     """What is recorded of a command id, and the names of the streams it appended to."""
     found = [decode_outcome(row[0]) for row in reader.all("outcome", command_id.bytes)]

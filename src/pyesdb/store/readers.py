@@ -166,7 +166,7 @@ class Readers:
         try:
             found = os.stat(self._path)
         except FileNotFoundError:
-            if swap.wait(self._path.parent):  # it was between two renames
+            if swap.wait(self._path):  # it was between two renames
                 return self._stat()
             raise MovedError from None
         except OSError as error:

@@ -170,7 +170,7 @@ def stream_metadata(
         age = None if max_age is None else round(seconds(max_age, "max_age") * 1e6)
         changes["max_age"] = age
     if max_count is not UNCHANGED:
-        if max_count is not None and (type(max_count) is not int or max_count < 1):
+        if max_count is not None and (type(max_count) is not int or not 0 < max_count < 1 << 63):
             raise InvalidConfig(f"max_count must be an int of at least 1, not {max_count!r:.60}")
         changes["max_count"] = max_count
     if custom is not UNCHANGED:

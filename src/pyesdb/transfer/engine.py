@@ -128,7 +128,7 @@ def run(
     limits = store.info().config
     events_max = min(batch_events, limits.max_append_events)
     bytes_max = min(BATCH_BYTES, limits.max_append_bytes)
-    writer = Writer(store, source or supply.source, supply.after)
+    writer = Writer(store, supply.source if source is None else source, supply.after)
     batch = Batch(events_max, bytes_max)
     arrivals = supply.events(writer.recorded, writer.source)
     try:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from os import PathLike
+from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 import pyesdb
@@ -18,6 +19,7 @@ from pyesdb.transfer.errors import InvalidExport, TruncatedExport
 from pyesdb.transfer.form import LINE_BYTES_MAX
 
 Place = str | PathLike[str] | BinaryIO
+_OWN = ("pyesdb.json", "stores", "trash", "locks", "drafts")
 _GZIP = b"\x1f\x8b"
 
 
@@ -25,16 +27,24 @@ _GZIP = b"\x1f\x8b"
 def writing(target: Place, *, overwrite: bool) -> Generator[BinaryIO]:
     """A binary file to write to. A path appears when all of it is durable, or not at all.
 
-    A name that ends in .gz is compressed. A file object is written as it is, and left open.
+    A name that ends in .gz is compressed. A file object is written as it is, and left open; so is
+    what is no file, like a pipe. A link stays: what it points to is written.
+    Raises RequestError if it exists and `overwrite` is not given, or is a file of a database.
     """
     if not isinstance(target, (str, PathLike)):
         yield target
         target.flush()
         return
     path = os.fspath(target)
+    if _is_special(path):
+        with open(path, "wb") as file:
+            yield file
+        return
     if not overwrite and os.path.lexists(path):
         raise pyesdb.RequestError(f"{path} exists: give another name, or overwrite=True")
-    folder, name = os.path.split(os.path.abspath(path))
+    path = os.path.realpath(path)
+    _refuse_own(path)
+    folder, name = os.path.split(path)
     handle, part = tempfile.mkstemp(prefix=f"{name}.", suffix=".part", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
@@ -55,6 +65,21 @@ def writing(target: Place, *, overwrite: bool) -> Generator[BinaryIO]:
     except BaseException:
         _unlink(part)
         raise
+
+
+def _is_special(path: str) -> bool:
+    """Whether a path is there and neither a file nor a directory: a pipe, a device."""
+    return os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path)
+
+
+def _refuse_own(path: str) -> None:
+    """Raise RequestError for a name among the files of a database, this or another."""
+    place = Path(path)
+    for base in place.parents:
+        if place.relative_to(base).parts[0] in _OWN and (base / "pyesdb.json").is_file():
+            raise pyesdb.RequestError(
+                f"{path} lies among a database's own files: give another name"
+            )
 
 
 def _sync_folder(folder: str) -> None:

@@ -44,6 +44,12 @@ def import_events(
         return engine.run(store, supply, source_id, batch, on_progress)
 
 
+def recognise(path: str | PathLike[str]) -> None:
+    """Raise InvalidExport or TruncatedExport if the first line of a file is not one of events."""
+    with Lines(path) as lines:
+        _supply(lines, allow_partial=True)
+
+
 def _check(path: str | PathLike[str]) -> None:
     """Nothing of a file that was changed after it was written is stored (5 % of the time)."""
     with Lines(path) as lines:
