@@ -71,6 +71,23 @@ def test_out_of_range(shell: Shell, tmp_path: Path, line: str) -> None:
     shell(*words, code=0 if words[0] == "audit" or "--payload" in words else 2)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("read", "--all", "--prefix", ""),
+        ("read", "--all", "--prefix", "tenant-*-a"),
+        ("export", "-", "--prefix", ""),
+        ("store", "clean", "--action", "remove", "--older-than", "1ms", "--prefix", ""),
+    ],
+)
+def test_a_prefix_never_means_more_than_it_says(shell: Shell, words: tuple[str, ...]) -> None:
+    shell("append", "tenant-b-a", "T", "1")
+    shell("store", "create", "a")
+    answer = shell(*words, code=2)
+    assert (answer.out, "--prefix" in answer.err) == ("", True)
+    assert len(shell("store", "list", "--json").documents) == 2
+
+
 def test_what_steers_a_terminal_is_spelled_out(shell: Shell) -> None:
     data = json.dumps({"a": STEERING}, ensure_ascii=False)
     shell("append", "s", "T", data)

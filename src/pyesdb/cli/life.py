@@ -132,6 +132,8 @@ def clean(
     """
     from pyesdb.operations import CleanUp, clean_up
 
+    if prefix == "":  # an unset variable of a script: it would mean every store
+        raise click.UsageError("--prefix is empty: give a text, or leave it out")
     policy = CleanUp(
         action=action,
         idle_for=None if idle_for is None else timedelta(seconds=idle_for),

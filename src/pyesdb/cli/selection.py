@@ -54,7 +54,7 @@ def selection() -> pyesdb.Selector | None:
     if names := given.get("stream"):
         parts.append(_any_of([select.stream(name) for name in names]))
     if prefixes := given.get("prefix"):
-        parts.append(_any_of([select.pattern(stream=f"{prefix}*") for prefix in prefixes]))
+        parts.append(_any_of([_starting_with(prefix) for prefix in prefixes]))
     if types := given.get("type"):
         parts.append(select.event_type(*types))
     if tags := given.get("tag"):
@@ -65,6 +65,13 @@ def selection() -> pyesdb.Selector | None:
     for part in parts:
         chosen = part if chosen is None else chosen & part
     return chosen
+
+
+def _starting_with(prefix: str) -> pyesdb.Selector:
+    """Streams whose name starts with a text: an unset variable is none, and * is no letter here."""
+    if not prefix or "*" in prefix:
+        raise click.UsageError(f"--prefix {prefix!r} must be a text without *, and not empty")
+    return select.pattern(stream=f"{prefix}*")
 
 
 def _any_of(parts: Sequence[pyesdb.Selector]) -> pyesdb.Selector:
