@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import stat
 import warnings
 from datetime import timedelta
@@ -298,3 +299,21 @@ def test_a_bad_default_store_id_is_refused(
 def test_a_database_shows_where_it_is(db: Any, data_dir: Path) -> None:
     assert str(data_dir) in repr(db)
     assert "default" in repr(db.store())
+
+
+def test_a_database_that_another_process_makes_at_this_moment(
+    open_db: Any, data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It appears between the look for its marker and the look for other files."""
+    with pyesdb.open(tmp_path / "other") as db:
+        db.create_store("made")
+    read_bytes, made = Path.read_bytes, []
+
+    def look(path: Path) -> bytes:
+        if path.name == "pyesdb.json" and not made:
+            made.append(shutil.copytree(tmp_path / "other", data_dir))
+            raise FileNotFoundError(path)
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", look)
+    assert "made" in open_db(data_dir).list_stores()

@@ -108,14 +108,15 @@ def prepare(base: Path, *, create: bool) -> Marker:
 def _marker(base: Path) -> Marker | None:
     if base.exists() and not base.is_dir():
         raise InvalidTarget(f"{base} is a file: give a directory")
-    try:
-        content = (base / MARKER).read_bytes()
-    except FileNotFoundError:
-        if base.exists() and any(not name.startswith(".pyesdb") for name in os.listdir(base)):
-            raise NotADatabase(
-                f"{base} holds other files and no pyesdb database: choose an empty directory"
-            ) from None
-        return None
+    content = _marker_bytes(base)
+    if content is None:
+        if not base.exists() or all(name.startswith(".pyesdb") for name in os.listdir(base)):
+            return None
+        content = _marker_bytes(base)  # of a process that made the database between the two looks
+    if content is None:
+        raise NotADatabase(
+            f"{base} holds other files and no pyesdb database: choose an empty directory"
+        )
     try:
         found = msgspec.json.decode(content, type=Marker)
     except msgspec.MsgspecError as error:
@@ -125,6 +126,13 @@ def _marker(base: Path) -> Marker | None:
             f"{base} has format {found.format}, this pyesdb knows {FORMAT}: upgrade pyesdb"
         )
     return found
+
+
+def _marker_bytes(base: Path) -> bytes | None:
+    try:
+        return (base / MARKER).read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def _make(base: Path) -> Marker:
