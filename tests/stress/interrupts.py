@@ -7,6 +7,7 @@ interrupt every step of a call, one after the other, and nothing is left to chan
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -32,11 +33,13 @@ def at_step(step: int, happens: Callable[[], None], work: Callable[[], Any]) -> 
             happened = True
             happens()
 
+    gc.disable()  # its callbacks (of test tools) would run as steps, and swallow what happens there
     sys.setprofile(profile)
     try:
         work()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return happened
 
 
