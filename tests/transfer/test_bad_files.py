@@ -176,7 +176,7 @@ def test_a_changed_export_is_refused_before_anything_is_stored(two: Two, exporte
         import_events(two[1], file)  # a stream can only be compared at its end
 
 
-@pytest.mark.parametrize("where", [20, -30])
+@pytest.mark.parametrize("where", [20, -6])  # the first block, and the checksum behind all of them
 def test_damaged_compression_is_named(two: Two, exported: Path, where: int) -> None:
     packed = bytearray(gzip.compress(exported.read_bytes()))
     packed[where] ^= 0xFF
