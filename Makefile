@@ -12,7 +12,7 @@ PIP     := $(BIN)/python -m pip --disable-pip-version-check --no-input
 EDITABLE = -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation --editable .
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test stress check lint format types imports surface generated mutants docs \
+.PHONY: help demo test slow stress check lint format types imports surface generated mutants docs \
         docs-html coverage bench wheel encryption pythons lock clean
 
 help: ## this list
@@ -65,8 +65,11 @@ $(VENV)/.lock: $(VENV)/.made requirements/lock.txt
 demo: $(VENV)/.demo ## the whole year of New York flights, end to end
 	$(BIN)/pyesdb demo --year
 
-test: $(VENV)/.test ## every test but the long ones, at most 4 minutes on 2 cores
+test: $(VENV)/.test ## every test but those of `make slow` and `make stress`; at most 4 minutes on 2 cores
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+slow: $(VENV)/.test ## the tests that `make test` leaves out: rarer kinds of stores, kills that take seconds
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m slow
 
 stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10
 	PYESDB_STRESS_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m stress --timeout 0 -s
@@ -120,6 +123,7 @@ pythons: $(VENV)/.test ## a short run on the other interpreters; PYTHONS="3.12 3
 
 check: ## everything that CI runs, at most 20 minutes
 	$(MAKE) test
+	$(MAKE) slow
 	$(MAKE) lint
 	$(MAKE) types
 	$(MAKE) imports

@@ -42,6 +42,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kinds of stores, and the faces on which the contract is tested: how a store came to be is the
 same below both faces, so one is enough for most. An idle one closes its files before each call."""
 
+OFTEN = {"default", "created"}
+"""The kinds of every run; tests on the others are slow: `make slow` has them."""
+
 TARGETS = [(kind, name) for kind, faces in KINDS.items() for name in faces]
 
 
@@ -58,14 +61,23 @@ def pytest_configure() -> None:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out the pairs of kind and face that are not targets."""
+    """Leave out the pairs of kind and face that are not targets; mark those of rarer kinds."""
+
+    def params(item: pytest.Item) -> dict[str, Any]:
+        return item.callspec.params if hasattr(item, "callspec") else {}
 
     def wanted(item: pytest.Item) -> bool:
-        params = item.callspec.params if hasattr(item, "callspec") else {}
-        return params.get("face", "sync") in KINDS.get(params.get("store"), FACES)
+        found = params(item)
+        return found.get("face", "sync") in KINDS.get(found.get("store"), FACES)
 
     items[:] = filter(wanted, items)
+    for item in items:
+        found = params(item)
+        kinds = {found.get("store", "default"), found.get("kept_store", ("default",))[0]}
+        if not kinds <= OFTEN:
+            item.add_marker("slow")
 
 
 def face_named(name: str, request: pytest.FixtureRequest) -> Any:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 import pyesdb
 from pyesdb.cli.demo import source
 from tests.transfer import flights
 
 
+@pytest.mark.slow
 def test_january_killed_five_times_and_imported_twice(tmp_path: Path) -> None:
     data, file = tmp_path / "data", tmp_path / "january.jsonl"
     told = flights.write(source.JANUARY, file)
