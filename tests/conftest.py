@@ -42,6 +42,9 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kinds of stores, and the faces on which the contract is tested: how a store came to be is the
 same below both faces, so one is enough for most. An idle one closes its files before each call."""
 
+if "TESTS_KINDS" in os.environ:  # a shorter run, for another interpreter
+    KINDS = {kind: KINDS[kind] for kind in os.environ["TESTS_KINDS"].split(",")}
+
 OFTEN = {"default", "created"}
 """The kinds of every run; tests on the others are slow: `make slow` has them."""
 

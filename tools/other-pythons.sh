@@ -30,7 +30,7 @@ for version in "$@"; do
         touch "$env/.made"
     fi
     echo "pythons: $("$env/bin/python" --version)"
-    "$env/bin/python" -m pytest -q -n "${JOBS:-2}" --dist loadgroup -m "not stress and not slow" \
+    TESTS_KINDS=default "$env/bin/python" -m pytest -q -n "${JOBS:-2}" --dist loadgroup -m "not stress and not slow" \
         --ignore tests/docs --ignore tests/cli
     ran="$ran $version"
 done

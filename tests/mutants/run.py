@@ -65,8 +65,12 @@ def load(names: list[str]) -> list[Mutant]:
 
 def pytest(tests: list[str], src: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs tests against a copy of the sources; PYTHONPATH goes before an editable install."""
-    plugin = ("-p", "tests.mutants.guard", f"--pyesdb-src={src}")
-    path = {"PYTHONPATH": f"{src}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"}
+    plugin = ("-p", "tests.mutants.guard", f"--pyesdb-src={src}", "-p", "no:hypothesispytest")
+    path = {
+        "PYTHONPATH": f"{src}{os.pathsep}{ROOT}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TESTS_REPLAY": "0",
+    }
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-qx", "--tb=short", *plugin, *options, *tests],
         cwd=ROOT,
