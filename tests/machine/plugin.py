@@ -155,20 +155,17 @@ def recording(recorder: Recorder, patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def replayed() -> Iterator[Recorder | None]:
+def replayed() -> Iterator[Recorder]:
     """Everything that this worker's tests apply is applied again, elsewhere and otherwise.
 
     Not with TESTS_REPLAY=0, as for mutants: each has a test of its own that must notice it.
     """
-    if os.environ.get("TESTS_REPLAY") == "0":
-        yield None
-        return
     with tempfile.TemporaryDirectory(prefix="pyesdb-replay-") as name:
         recorder = Recorder(Path(name))
         with pytest.MonkeyPatch.context() as patch:
             recording(recorder, patch)
             yield recorder
-        if recorder.write():
+        if os.environ.get("TESTS_REPLAY") != "0" and recorder.write():
             done = replay(recorder.folder)
             report = f"{done.stdout}{done.stderr}, {recorder.dropped} entries not recorded"
             print(report)
