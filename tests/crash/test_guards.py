@@ -13,7 +13,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent
-from pyesdb.node import reconcile
+from pyesdb.node import lifecycle, reconcile
 from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.applier import Applier, MovedError
@@ -71,6 +71,22 @@ def test_what_is_removed_goes_to_its_place_before_the_id_is_taken_again(
     db.remove_store("x", purge=True)
     assert list((data_dir / "trash").iterdir()) == []
     assert contents(db.store("x")) == []
+
+
+def test_a_store_made_between_the_look_and_the_event_has_one_maker(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note_one_more = lifecycle.note_one_more
+
+    def late(*args: Any) -> int:
+        monkeypatch.setattr(lifecycle, "note_one_more", note_one_more)
+        db.create_store("x")
+        return note_one_more(*args)
+
+    monkeypatch.setattr(lifecycle, "note_one_more", late)
+    with pytest.raises(pyesdb.StoreAlreadyExists):
+        db.create_store("x")
+    assert [event.type for event in db.audit(store_id="x")] == ["StoreCreated", "StoreReady"]
 
 
 def test_data_is_deleted_behind_the_event_that_says_so(
