@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_what_is_written_meanwhile_is_not_in_it(
     info = db.backup_store("default", target, on_progress=write)
     assert extra > 10
     assert info.position == 200
-    with sqlite3.connect(f"file:{target}?mode=ro", uri=True) as file:
+    with closing(sqlite3.connect(f"file:{target}?mode=ro", uri=True)) as file:
         found = file.execute("SELECT count(*), max(position), max(type) FROM events").fetchall()
         assert found == [(200, 200, "Kept")]
 

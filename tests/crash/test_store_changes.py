@@ -22,7 +22,7 @@ STEPS = {
     "template": ["noted TemplateSaved"],
 }
 TRASH = ("recover", "recover as", "expire")
-STRIDE = {"recover": 380, "recover as": 410, "expire": 290, "freeze": 230, "update": 270}
+STRIDE = {"recover": 380, "recover as": 410, "expire": 90, "freeze": 230, "update": 270}
 """The rest differs from these only in the event."""
 
 
