@@ -1,0 +1,189 @@
+"""Cuts the power of a working process again and again, and counts what was found.
+
+A life is a database over several cuts: each continues on an image of the one before.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.crash.power.check import check
+from tests.crash.power.disk import Disk
+from tests.crash.power.expected import Expected
+from tests.crash.power.images import materialise
+from tests.stress.tools import environment
+
+ROOT = Path(__file__).parents[3]
+KINDS = {"log write": 500, "log sync": 90, "checkpoint": 120, "lifecycle": 400, "any": 2500}
+"""Kinds of operations, and among how many of them the last one is chosen."""
+CUTS_PER_LIFE = 5
+SESSIONS, CALLS = 4, 10
+"""How often a child opens the database, and how much each thread does in between."""
+LARGE = 0.3
+"""Share of the cuts in checkpoints, and anywhere, in which large events make checkpoints."""
+
+
+class Report:
+    """What a run has seen."""
+
+    def __init__(self, seed: str) -> None:
+        self.seed = seed
+        self.cuts: Counter[str] = Counter()
+        self.images = self.acknowledged = self.operations = 0
+        self.problems: list[str] = []
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "cuts": self.cuts.total(),
+            "where": dict(sorted(self.cuts.items())),
+            "images": self.images,
+            "acknowledged": self.acknowledged,
+            "operations": self.operations,
+            "lost": len(self.problems),
+        }
+
+    def line(self) -> str:
+        where = ", ".join(f"{kind} {count}" for kind, count in sorted(self.cuts.items()))
+        return (
+            f"power cuts {self.cuts.total()} ({where}), images {self.images}, "
+            f"acknowledged events {self.acknowledged}, lost: {len(self.problems)}, seed {self.seed}"
+        )
+
+
+class Server:
+    """The process that forks one for each cut."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def run(self, job: dict[str, Any]) -> int:
+        """The status with which the fork ended: 0 when its power was cut."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{json.dumps(job)}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+
+@contextmanager
+def server() -> Iterator[Server]:
+    env = environment()
+    env["PYTHONPATH"] += os.pathsep + str(ROOT)
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.power.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=env,
+        text=True,
+    ) as process:
+        yield Server(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+class Life:
+    """A database, and what must be in it."""
+
+    def __init__(self, folder: Path, seed: str, lies: str = "") -> None:
+        self.folder, self.seed, self.lies = folder, seed, lies
+        self.expected = Expected()
+        self.base = folder / "disk"
+        self.base.mkdir(parents=True)
+        self.run = 0
+
+    def cut(self, server: Server, report: Report, kind: str, longest: int, images: int) -> None:
+        """Work until a cut, check so many images of it, and go on from the first of them."""
+        self.run += 1
+        seed = f"{self.seed}.{self.run}"
+        job = self._job(seed, kind, longest)
+        status = server.run(job)
+        assert status == 0, f"seed {seed}: the child failed ({status}), see what it printed"
+        found = pickle.loads(Path(job["record"]).read_bytes())
+        before = self.expected.acknowledged
+        self.expected.hear(map(json.loads, Path(job["journal"]).read_text().splitlines()))
+        report.acknowledged += self.expected.acknowledged - before
+        report.cuts[found["kind"]] += 1
+        report.operations += found["operations"]
+        settled = [copy.deepcopy(self.expected) for _ in range(images)]
+        for number, expected in enumerate(settled):
+            problems = tried(found["disk"], expected, f"{seed}.{number}", self.folder / "image")
+            report.problems += [f"seed {seed}.{number}: {problem}" for problem in problems]
+            report.images += 1
+        if report.problems and not self.lies:
+            report.problems.append(self._kept(found["disk"], seed))
+        self.expected = settled[0]
+        shutil.rmtree(self.base)
+        materialise(found["disk"], Random(f"{seed}.0"), self.base)
+
+    def _job(self, seed: str, kind: str, longest: int) -> dict[str, Any]:
+        chance = Random(seed)
+        bulk = kind in ("checkpoint", "any") and chance.random() < LARGE
+        return {
+            "seed": seed,
+            "run": self.run,
+            "kind": kind,
+            "number": chance.randint(1, min(longest, KINDS[kind] * (10 if bulk else 1))),
+            "bulk": bulk,
+            "lies": self.lies,
+            "base": str(self.base),
+            "journal": str(self.folder / "journal"),
+            "record": str(self.folder / "record"),
+            "sessions": SESSIONS,
+            "calls": CALLS,
+            "lives": self.expected.lives,
+        }
+
+    def _kept(self, disk: Disk, seed: str) -> str:
+        """Threads may not do the same again: so what the disk was told is kept."""
+        place = ROOT / "build" / "crash" / f"{seed}.cut".replace(" ", "-")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(pickle.dumps((disk, self.expected, seed)))
+        again = place.relative_to(ROOT)
+        return f"seed {seed}: the same images again: python -m tests.crash.power.again {again}"
+
+
+def tried(disk: Disk, expected: Expected, seed: str, image: Path) -> list[str]:
+    """What is wrong with the image of this seed."""
+    materialise(disk, Random(seed), image)
+    problems = check(expected, image / "data", Random(seed))
+    shutil.rmtree(image)
+    return problems
+
+
+def run(
+    folder: Path,
+    seed: str,
+    *,
+    cuts: int,
+    images: int = 3,
+    kinds: Sequence[str] = tuple(KINDS),
+    longest: int = 10**9,
+    lies: str = "",
+) -> Report:
+    """So many cuts, in lives of some cuts each, until the first problem."""
+    report, chance = Report(seed), Random(seed)
+    with server() as started:
+        for done in range(cuts):
+            if done % CUTS_PER_LIFE == 0:
+                number = done // CUTS_PER_LIFE
+                life = Life(folder / str(number), f"{seed}.{number}", lies)
+            life.cut(started, report, chance.choice(kinds), longest, images)
+            if report.problems:
+                break
+            if done % CUTS_PER_LIFE == CUTS_PER_LIFE - 1:
+                shutil.rmtree(life.folder)
+    return report
