@@ -15,7 +15,6 @@ import pyesdb
 from pyesdb import Append, AppendCondition, NewEvent, StreamState, select
 
 Call = dict[str, Any]
-WRITES = ("append", "append_many")
 
 
 def body(call: Call, n: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ It settles what was not answered, in `expected`, and says what is wrong: one lin
 from __future__ import annotations
 
 from collections import defaultdict
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -26,13 +27,13 @@ def check(expected: Expected, directory: Path, chance: Random) -> list[str]:
     try:
         with pyesdb.open(directory) as db:
             problems += check_catalog(expected, db, directory)
+            problems += check_backups(expected, db, directory.parent, chance)
             for store, content in expected.contents.items():
-                state = expected.lives.get(store, "live")
-                if state == "trash":
+                if expected.lives[store] == "trash":
                     db.recover_store(store)
-                if state != "absent":
-                    found = Store(db.store(store), content, chance).check()
-                    problems += [f"{store}: {problem}" for problem in found]
+                if expected.lives[store] == "frozen":
+                    db.thaw_store(store)
+                problems += Store(db, store, content, chance).check()
     except pyesdb.PyesdbError as error:
         problems.append(f"it cannot be used: {error!r}")
     return problems
@@ -42,30 +43,50 @@ def check_catalog(expected: Expected, db: pyesdb.Database, directory: Path) -> l
     """Stores live, lie in the trash or are gone as was answered; and the disk says the same."""
     problems: list[str] = []
     listed, trash = db.list_stores(system=True), db.trash()
-    trashed = {item.store_id for item in trash}
-    for store in {*expected.lives, *expected.turning}:
-        state = "live" if store in listed else "trash" if store in trashed else "absent"
-        before = expected.lives.get(store, "absent")
-        if state not in (before, expected.turning.get(store, before)):
-            problems.append(f"{store} is {state}, and was {before}")
-        expected.turned(store, state)
-    broken = {id: info.reason for id, info in listed.items() if info.status != "running"}
-    if broken:
-        problems.append(f"not running: {broken}")
+    states = {item.store_id: "trash" for item in trash}
+    states |= {id: info.status.replace("running", "live") for id, info in listed.items()}
+    for store in {*expected.lives, *expected.turns}:
+        state, before = states.pop(store, "absent"), expected.lives.get(store, "absent")
+        turn = expected.turns.get(store)
+        if state != before and (turn is None or turn.state != state):
+            problems.append(f"LOST: {store} is {state}, was {before}, {turn} was asked for")
+        expected.settle(store, state)
+    if states != {"$system": "live"}:
+        problems.append(f"stores from nowhere: {states}")
     names = {path.name for path in (directory / "stores").iterdir() if path.name[0] != "."}
     if names != set(listed):
         problems.append(f"catalog {sorted(listed)}, disk {sorted(names)}")
     names = {path.name for path in (directory / "trash").iterdir()}
     if names != {f"{item.store_id}.{item.incarnation}" for item in trash}:
-        problems.append(f"the trash is {sorted(trashed)}, on disk {sorted(names)}")
+        problems.append(f"the trash is {trash}, on disk {sorted(names)}")
+    if list((directory / "drafts").iterdir()):
+        problems.append("drafts are left over")
+    return problems
+
+
+def check_backups(expected: Expected, db: pyesdb.Database, base: Path, chance: Random) -> list[str]:
+    """Each backup that has its name is whole, and those that were answered have it."""
+    problems: list[str] = []
+    for name, backup in list(expected.backups.items()):
+        if not (base / name).exists():
+            if backup.certain:
+                problems.append(f"LOST: {name}")
+            del expected.backups[name]
+            continue
+        if not backup.certain:
+            backup.certain = True
+            db.restore_backup(base / name, as_=name)
+            problems += Store(db, name, deepcopy(backup.content), chance).check()
+            db.remove_store(name, purge=True)
     return problems
 
 
 class Store:
     """One store against its expected content."""
 
-    def __init__(self, store: pyesdb.Store, content: Content, chance: Random) -> None:
-        self.store, self.content, self.chance = store, content, chance
+    def __init__(self, db: pyesdb.Database, id: str, content: Content, chance: Random) -> None:
+        self.store, self.content, self.chance = db.store(id), content, chance
+        self.text = db.get_store_config(id).description
         self.problems: list[str] = []
         self.found: dict[str, dict[int, Any]] = defaultdict(dict)
 
@@ -79,6 +100,7 @@ class Store:
         self._order()
         self._snapshots()
         self._tracked()
+        self._described()
         self._outcomes()
         verified = self.store.verify()
         if not verified.ok:
@@ -87,7 +109,7 @@ class Store:
         return self.problems
 
     def _wrong(self, text: str) -> None:
-        self.problems.append(text)
+        self.problems.append(f"{self.store.id}: {text}")
 
     def _sort_in(self, event: pyesdb.RecordedEvent) -> None:
         said = event.json()
@@ -193,15 +215,21 @@ class Store:
             if self.store.tracked(source) != position:
                 self._wrong(f"{source} is at {self.store.tracked(source)}, not {position}")
 
+    def _described(self) -> None:
+        if self.text not in self.content.texts:
+            self._wrong(f"LOST: its description is {self.text!r}, not of {self.content.texts}")
+        self.content.texts = [self.text]
+
     def _outcomes(self) -> None:
         """Asked by its id, or done again, a command has its first answer; a void one has none."""
         for id, command in self.content.commands.items():
             outcome: Any = self.store.outcome(UUID(id))
-            answer = numbers(outcome) if command.state == "done" and outcome else outcome
-            if answer != (command.numbers if command.state == "done" else None) and not (
-                command.state == "refused" and answer == "not applied"
-            ):
-                self._wrong(f"outcome {answer} of {command}")
+            if command.state == "void" and "tag" in command.call and outcome == "not applied":
+                command.state = "refused"  # nobody had heard of it
+            said = numbers(outcome) if hasattr(outcome, "token") else outcome
+            wanted = {"done": command.numbers, "refused": "not applied"}.get(command.state)
+            if said != wanted:
+                self._wrong(f"outcome {said} of {command}")
         for state in ("done", "void"):
             every = [c for c in self.content.commands.values() if c.state == state]
             for command in self.chance.sample(every, min(AGAIN, len(every))):

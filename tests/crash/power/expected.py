@@ -7,10 +7,11 @@ is as certain as an answer: it may not go, or come back, with a later cut.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.crash.power.calls import WRITES, Call
+from tests.crash.power.calls import Call
 
 
 @dataclass
@@ -46,6 +47,25 @@ class Content:
     commands: dict[str, Command] = field(default_factory=dict)
     hides: list[Fact] = field(default_factory=list)
     snapshots: list[Fact] = field(default_factory=list)
+    texts: list[str] = field(default_factory=lambda: [""])
+    """Descriptions that it may have: the one that is certain, and one that was asked for."""
+
+
+@dataclass
+class Turn:
+    """A change of a store's life that is not answered: to which state, with which content."""
+
+    store: str
+    state: str
+    content: Content
+
+
+@dataclass
+class Backup:
+    """What a backup must hold; before it is answered there may be none."""
+
+    content: Content
+    certain: bool = False
 
 
 class Expected:
@@ -53,9 +73,9 @@ class Expected:
 
     def __init__(self) -> None:
         self.contents: dict[str, Content] = {"default": Content()}
-        self.lives: dict[str, str] = {}
-        self.turning: dict[str, str] = {}
-        """Stores whose life was to change when the power went, and to what."""
+        self.lives: dict[str, str] = {"default": "live"}
+        self.turns: dict[str, Turn] = {}
+        self.backups: dict[str, Backup] = {}
         self.acknowledged = 0
         """Events of appends that were answered."""
 
@@ -69,18 +89,34 @@ class Expected:
                 self._answered(asked[line["answer"]], line)
 
     def _asked(self, call: Call) -> Any:
-        if call["do"] == "turn":
-            self.turning[call["store"]] = call["to"]
-            return call
-        if call["do"] == "scavenge":
-            return None
-        content = self.contents[call["store"]]
-        if call["do"] in WRITES:
-            command = content.commands[call["command"]] = Command(call)
-            return command
-        fact = Fact(call)
-        (content.hides if call["do"] == "hide" else content.snapshots).append(fact)
-        return fact
+        match call:
+            case {"do": "turn", "store": store, "to": state}:
+                turn = self.turns[store] = Turn(store, state, self._begin(call))
+                return turn
+            case {"do": "backup", "store": store, "name": name}:
+                backup = self.backups[name] = Backup(deepcopy(self.contents[store]))
+                return backup
+            case {"do": "describe", "store": store, "text": text}:
+                texts = self.contents[store].texts
+                texts.append(text)
+                return texts
+            case {"do": "append" | "append_many", "store": store, "command": id}:
+                command = self.contents[store].commands[id] = Command(call)
+                return command
+            case {"do": "hide" | "snapshot" as what, "store": store}:
+                content, fact = self.contents[store], Fact(call)
+                (content.hides if what == "hide" else content.snapshots).append(fact)
+                return fact
+            case _:
+                return None
+
+    def _begin(self, call: Call) -> Content:
+        """With what a store begins that is made."""
+        if "copy" in call:
+            return deepcopy(self.contents[call["copy"]])
+        if "backup" in call:
+            return deepcopy(self.backups[call["backup"]].content)
+        return Content()
 
     def _answered(self, asked: Any, line: Call) -> None:
         match asked:
@@ -88,17 +124,20 @@ class Expected:
                 asked.state = "refused" if "refused" in line else "done"
                 asked.numbers = line.get("done", [])
                 self.acknowledged += sum(part[3] for part in asked.numbers)
-            case Fact():
+            case Fact() | Backup():
                 asked.certain = True
-            case {"do": "turn", "store": store}:
-                self.turned(store, self.turning[store])
+            case Turn():
+                self.settle(asked.store, asked.state)
+            case list():
+                del asked[:-1]
             case _:
                 pass
 
-    def turned(self, store: str, state: str) -> None:
-        """A store's life is certain again; a new one begins empty."""
-        self.turning.pop(store, None)
+    def settle(self, store: str, state: str) -> None:
+        """A store's life is certain again; a new one begins with its content."""
+        turn = self.turns.pop(store, None)
         if state == "absent":
             self.contents.pop(store, None)
-        self.contents.setdefault(store, Content())
+        elif store not in self.contents and turn:
+            self.contents[store] = turn.content
         self.lives[store] = state

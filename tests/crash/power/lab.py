@@ -145,6 +145,7 @@ class Life:
             "sessions": SESSIONS,
             "calls": CALLS,
             "lives": self.expected.lives,
+            "backups": list(self.expected.backups),
         }
 
     def _kept(self, disk: Disk, seed: str) -> str:

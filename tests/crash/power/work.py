@@ -109,12 +109,23 @@ class Writer:
         self.append(store, [(f"large-{self.name}", 4)], 900_000)
 
 
+FOLLOWING = {
+    "absent": ["live"],
+    "live": ["live", "live", "trash", "absent", "frozen"],
+    "frozen": ["live", "absent"],
+    "trash": ["live", "absent"],
+}
+"""What may follow a state of a store's life."""
+
+
 class Keeper(Writer):
     """Makes and removes stores, and writes into them; `job["lives"]` says how they stand."""
 
     def __init__(self, db: pyesdb.Database, journal: Journal, name: str, job: Call) -> None:
         super().__init__(db, journal, name, job)
         self.lives: dict[str, str] = job["lives"]
+        self.backups: list[str] = job["backups"]
+        self.base = job["base"]
 
     def run(self, calls: int) -> None:
         for _ in range(calls // 2):
@@ -122,30 +133,60 @@ class Keeper(Writer):
             state = self.lives.get(store, "absent")
             if state == "live":
                 self.append(store, [(f"own-{self.name}", self.chance.randint(1, 4))])
-                following = self.chance.choice(("live", "live", "trash", "absent"))
-            elif state == "trash":
-                following = self.chance.choice(("live", "absent"))
-            else:
-                following = "live"
+                self.told(store)
+            following = self.chance.choice(FOLLOWING[state])
             if following != state:
                 self.turn(store, state, following)
+            elif self.chance.random() < 0.3:
+                self.backup(store)
 
     def turn(self, store: str, state: str, following: str) -> None:
         """From one state of its life to another one."""
         steps: dict[tuple[str, str], Callable[[], Any]] = {
-            ("absent", "live"): lambda: self.db.create_store(store),
+            ("live", "frozen"): lambda: self.db.freeze_store(store),
+            ("frozen", "live"): lambda: self.db.thaw_store(store),
             ("live", "trash"): lambda: self.db.remove_store(store),
-            ("live", "absent"): lambda: self.db.remove_store(store, purge=True),
             ("trash", "live"): lambda: self.db.recover_store(store),
-            ("trash", "absent"): lambda: self.db.remove_store(store, purge=True),
         }
-        vfs.thread.doing = "lifecycle"
-        self.journal.ask(
-            {"do": "turn", "store": store, "from": state, "to": following},
-            lambda: [steps[state, following](), None][1],
-        )
-        vfs.thread.doing = ""
+        call: Call = {"do": "turn", "store": store, "from": state, "to": following}
+        purge: Callable[[], Any] = lambda: self.db.remove_store(store, purge=True)  # noqa: E731
+        step = self.made_of(store, call) if state == "absent" else steps.get((state, following))
+        self.keep(call, step or purge)
         self.lives[store] = following
+
+    def made_of(self, store: str, call: Call) -> Callable[[], Any]:
+        """A new store: empty, a copy, or from a backup."""
+        sources = [id for id in LIVES if self.lives.get(id) in ("live", "frozen")]
+        how = self.chance.choice(("create", "copy", "restore"))
+        if how == "copy" and sources:
+            call["copy"] = self.chance.choice(sources)
+            return lambda: self.db.copy_store(call["copy"], store)
+        if how == "restore" and self.backups:
+            call["backup"] = self.chance.choice(self.backups)
+            path = f"{self.base}/{call['backup']}"
+            return lambda: self.db.restore_backup(path, as_=store)
+        return lambda: self.db.create_store(store)
+
+    def told(self, store: str) -> None:
+        """Another description."""
+        self.made += 1
+        text = f"{self.name} {self.made}"
+        self.keep(
+            {"do": "describe", "store": store, "text": text},
+            lambda: self.db.update_store(store, description=text),
+        )
+
+    def backup(self, store: str) -> None:
+        name = self.new("backup")
+        call = {"do": "backup", "store": store, "name": name}
+        self.keep(call, lambda: self.db.backup_store(store, f"{self.base}/{name}"))
+        self.backups.append(name)
+
+    def keep(self, call: Call, step: Callable[[], Any]) -> None:
+        """One step in the life of a store; its answer is that there is one."""
+        vfs.thread.doing = "lifecycle"
+        self.journal.ask(call, lambda: [step(), None][1])
+        vfs.thread.doing = ""
 
 
 def session(directory: str, journal: Journal, number: int, job: Call) -> list[BaseException]:
