@@ -8,14 +8,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.crash.power.lab import tried
+from tests.crash.power.lab import image_names, tried
 
 
-def main(recording: str, images: int = 3) -> None:
+def main(recording: str, images: int = 2) -> None:
     disk, expected, seed = pickle.loads(Path(recording).read_bytes())
     with tempfile.TemporaryDirectory() as folder:
-        for number in range(images):
-            name = f"{seed}.{number}"
+        for name in image_names(seed, images):
             problems = tried(disk, copy.deepcopy(expected), name, Path(folder, "image"))
             print(name, *(problems or ["nothing is wrong"]), sep="\n  ")
 

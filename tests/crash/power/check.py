@@ -75,9 +75,9 @@ def check_backups(expected: Expected, db: pyesdb.Database, base: Path, chance: R
             continue
         if not backup.certain:
             backup.certain = True
-            db.restore_backup(base / name, as_=name)
-            problems += Store(db, name, deepcopy(backup.content), chance).check()
-            db.remove_store(name, purge=True)
+            db.restore_backup(base / name, as_="restored")
+            problems += Store(db, "restored", deepcopy(backup.content), chance).check()
+            db.remove_store("restored", purge=True)
     return problems
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from tests.crash.power.disk import Disk, File, Folder, Node, Size, Write, written
 
@@ -17,15 +18,28 @@ UNKEPT = "-shm"
 """Such a file is memory: it is on no disk."""
 
 
-def materialise(disk: Disk, chance: Random | None, target: Path) -> None:
-    """Write an image into a new directory; without chance the one in which all has persisted."""
+class Least(Random):
+    """Nothing is there that was not synced."""
+
+    def random(self) -> float:
+        return 0.0
+
+    def randint(self, a: int, b: int) -> int:
+        return a
+
+    def choice(self, seq: Any) -> Any:
+        return seq[0]
+
+
+def materialise(disk: Disk, chance: Random, target: Path) -> None:
+    """Write an image into a new directory."""
     names: dict[Folder, dict[str, Node]] = {}
     for folder in _folders(disk):
         names[folder] = dict(folder.durable)
     changes = disk.changes
-    if chance is not None and chance.random() < 0.5:
+    if chance.random() < 0.5:
         changes = changes[: chance.randint(0, len(changes))]
-    elif chance is not None:
+    else:
         share = chance.choice((0.0, 0.5, 0.9))
         changes = [change for change in changes if chance.random() < share]
     for change in changes:
@@ -45,14 +59,14 @@ def _folders(disk: Disk) -> set[Folder]:
 
 
 def _write(
-    folder: Folder, names: dict[Folder, dict[str, Node]], chance: Random | None, target: Path
+    folder: Folder, names: dict[Folder, dict[str, Node]], chance: Random, target: Path
 ) -> None:
     target.mkdir(mode=0o700)
     for name, node in sorted(names.get(folder, {}).items()):
         if isinstance(node, Folder):
             _write(node, names, chance, target / name)
         elif not name.endswith(UNKEPT):
-            (target / name).write_bytes(node.now() if chance is None else content(node, chance))
+            (target / name).write_bytes(content(node, chance))
 
 
 def content(file: File, chance: Random) -> bytes:

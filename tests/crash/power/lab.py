@@ -22,7 +22,7 @@ from typing import Any
 from tests.crash.power.check import check
 from tests.crash.power.disk import Disk
 from tests.crash.power.expected import Expected
-from tests.crash.power.images import materialise
+from tests.crash.power.images import Least, materialise
 from tests.stress.tools import environment
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +31,7 @@ KINDS = {"log write": 500, "log sync": 90, "checkpoint": 120, "lifecycle": 400, 
 CUTS_PER_LIFE = 5
 SESSIONS, CALLS = 4, 10
 """How often a child opens the database, and how much each thread does in between."""
+LEAST = "least"
 LARGE = 0.3
 """Share of the cuts in checkpoints, and anywhere, in which large events make checkpoints."""
 
@@ -105,11 +106,11 @@ class Life:
         self.base.mkdir(parents=True)
         self.run = 0
 
-    def cut(self, server: Server, report: Report, kind: str, longest: int, images: int) -> None:
-        """Work until a cut, check so many images of it, and go on from the first of them."""
+    def cut(self, server: Server, report: Report, images: int, **job: Any) -> None:
+        """Work until a cut, check so many images and one more, go on from the first of them."""
         self.run += 1
         seed = f"{self.seed}.{self.run}"
-        job = self._job(seed, kind, longest)
+        job = self._job(seed) | job
         status = server.run(job)
         assert status == 0, f"seed {seed}: the child failed ({status}), see what it printed"
         found = pickle.loads(Path(job["record"]).read_bytes())
@@ -118,26 +119,25 @@ class Life:
         report.acknowledged += self.expected.acknowledged - before
         report.cuts[found["kind"]] += 1
         report.operations += found["operations"]
-        settled = [copy.deepcopy(self.expected) for _ in range(images)]
-        for number, expected in enumerate(settled):
-            problems = tried(found["disk"], expected, f"{seed}.{number}", self.folder / "image")
-            report.problems += [f"seed {seed}.{number}: {problem}" for problem in problems]
+        settled = [copy.deepcopy(self.expected) for _ in range(images + 1)]
+        for expected, name in zip(settled, image_names(seed, images), strict=True):
+            problems = tried(found["disk"], expected, name, self.folder / "image")
+            report.problems += [f"image {name}: {problem}" for problem in problems]
             report.images += 1
         if report.problems and not self.lies:
             report.problems.append(self._kept(found["disk"], seed))
         self.expected = settled[0]
         shutil.rmtree(self.base)
-        materialise(found["disk"], Random(f"{seed}.0"), self.base)
+        materialise(found["disk"], chance_of(image_names(seed, images)[0]), self.base)
 
-    def _job(self, seed: str, kind: str, longest: int) -> dict[str, Any]:
-        chance = Random(seed)
-        bulk = kind in ("checkpoint", "any") and chance.random() < LARGE
+    def _job(self, seed: str) -> dict[str, Any]:
         return {
             "seed": seed,
             "run": self.run,
-            "kind": kind,
-            "number": chance.randint(1, min(longest, KINDS[kind] * (10 if bulk else 1))),
-            "bulk": bulk,
+            "kind": "any",
+            "number": 0,
+            "bulk": False,
+            "turns": [],
             "lies": self.lies,
             "base": str(self.base),
             "journal": str(self.folder / "journal"),
@@ -157,12 +157,29 @@ class Life:
         return f"seed {seed}: the same images again: python -m tests.crash.power.again {again}"
 
 
+def image_names(seed: str, images: int) -> list[str]:
+    """Seeds of the images of a cut; the last one has nothing that was not synced."""
+    return [*(f"{seed}.{number}" for number in range(images)), f"{seed}.{LEAST}"]
+
+
+def chance_of(image: str) -> Random:
+    return Least(0) if image.endswith(LEAST) else Random(image)
+
+
 def tried(disk: Disk, expected: Expected, seed: str, image: Path) -> list[str]:
     """What is wrong with the image of this seed."""
-    materialise(disk, Random(seed), image)
+    materialise(disk, chance_of(seed), image)
     problems = check(expected, image / "data", Random(seed))
     shutil.rmtree(image)
     return problems
+
+
+def chosen(seed: str, kind: str, longest: int) -> dict[str, Any]:
+    """Where in the work of a child the power goes."""
+    chance = Random(f"{seed} {kind}")
+    bulk = kind in ("checkpoint", "any") and chance.random() < LARGE
+    number = chance.randint(1, min(longest, KINDS[kind] * (10 if bulk else 1)))
+    return {"kind": kind, "number": number, "bulk": bulk}
 
 
 def run(
@@ -170,21 +187,32 @@ def run(
     seed: str,
     *,
     cuts: int,
-    images: int = 3,
+    images: int = 2,
     kinds: Sequence[str] = tuple(KINDS),
     longest: int = 10**9,
     lies: str = "",
 ) -> Report:
     """So many cuts, in lives of some cuts each, until the first problem."""
-    report, chance = Report(seed), Random(seed)
+    report = Report(seed)
     with server() as started:
         for done in range(cuts):
+            number = done // CUTS_PER_LIFE
             if done % CUTS_PER_LIFE == 0:
-                number = done // CUTS_PER_LIFE
                 life = Life(folder / str(number), f"{seed}.{number}", lies)
-            life.cut(started, report, chance.choice(kinds), longest, images)
+            kind = kinds[(done + number) % len(kinds)]
+            life.cut(started, report, images, **chosen(f"{seed}.{done}", kind, longest))
             if report.problems:
                 break
             if done % CUTS_PER_LIFE == CUTS_PER_LIFE - 1:
                 shutil.rmtree(life.folder)
+    return report
+
+
+def run_turns(folder: Path, turns: Sequence[Sequence[str]]) -> Report:
+    """In one life: a cut behind each of these turns of stores' lives (`work.Keeper.turn`)."""
+    report = Report("turns")
+    life = Life(folder / "turns", "turns")
+    with server() as started:
+        for turn in turns:
+            life.cut(started, report, 0, turns=[turn])
     return report

@@ -140,8 +140,8 @@ class Keeper(Writer):
             elif self.chance.random() < 0.3:
                 self.backup(store)
 
-    def turn(self, store: str, state: str, following: str) -> None:
-        """From one state of its life to another one."""
+    def turn(self, store: str, state: str, following: str, how: str = "") -> None:
+        """From one state of its life to another one; `how` a new one is made."""
         steps: dict[tuple[str, str], Callable[[], Any]] = {
             ("live", "frozen"): lambda: self.db.freeze_store(store),
             ("frozen", "live"): lambda: self.db.thaw_store(store),
@@ -150,17 +150,31 @@ class Keeper(Writer):
         }
         call: Call = {"do": "turn", "store": store, "from": state, "to": following}
         purge: Callable[[], Any] = lambda: self.db.remove_store(store, purge=True)  # noqa: E731
-        step = self.made_of(store, call) if state == "absent" else steps.get((state, following))
+        step = (
+            self.made_of(store, call, how) if state == "absent" else steps.get((state, following))
+        )
         self.keep(call, step or purge)
         self.lives[store] = following
 
-    def made_of(self, store: str, call: Call) -> Callable[[], Any]:
+    def run_turns(self, turns: list[list[str]]) -> None:
+        """Given turns: a store, what it becomes, and what it is made of if it is not empty."""
+        for store, following, *made_of in turns:
+            state = self.lives.get(store, "absent")
+            if following == "backup":
+                self.backup(store)
+            elif state == following:
+                self.append(store, [(f"own-{self.name}", 3)])
+                self.told(store)
+            else:
+                self.turn(store, state, following, *made_of)
+
+    def made_of(self, store: str, call: Call, how: str) -> Callable[[], Any]:
         """A new store: empty, a copy, or from a backup."""
         sources = [id for id in LIVES if self.lives.get(id) in ("live", "frozen")]
-        how = self.chance.choice(("create", "copy", "restore"))
+        how = how or self.chance.choice(("create", "copy", "restore"))
         if how == "copy" and sources:
-            call["copy"] = self.chance.choice(sources)
-            return lambda: self.db.copy_store(call["copy"], store)
+            source = call["copy"] = self.chance.choice(sources)
+            return lambda: self.db.copy_store(source, store)
         if how == "restore" and self.backups:
             call["backup"] = self.chance.choice(self.backups)
             path = f"{self.base}/{call['backup']}"
@@ -198,6 +212,10 @@ def session(directory: str, journal: Journal, number: int, job: Call) -> list[Ba
                 {"do": "turn", "store": "second", "from": "absent", "to": "live"},
                 lambda: [db.create_store("second"), None][1],
             )
+        if job["turns"]:
+            one = Keeper(db, journal, f"{job['run']}", job)
+            one.run_turns(job["turns"])
+            vfs.end("at rest")
         names = [f"{job['run']}.{number}.{n}" for n in range(WRITERS + 1)]
         workers = [Writer(db, journal, name, job) for name in names[1:]]
         workers.append(Keeper(db, journal, names[0], job))
