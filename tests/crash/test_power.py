@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,7 +21,8 @@ SEED = os.environ.get("PYESDB_SEED", "")
 
 
 def nothing_lost(report: lab.Report) -> None:
-    assert report.problems == [], f"repeat it with PYESDB_SEED={report.seed}"
+    again = "PYESDB_SEED={} .venv/bin/pytest -m stress tests/crash/test_power.py"
+    assert report.problems == [], f"seed {report.seed}; the long run: {again.format(report.seed)}"
 
 
 TURNS = [
@@ -75,6 +77,8 @@ def test_the_power_is_cut_200_times(tmp_path: Path, capsys: pytest.CaptureFixtur
     with capsys.disabled():
         print(f"\n{report.line()}")
     REPORT.parent.mkdir(parents=True, exist_ok=True)
+    for recording in tmp_path.rglob(lab.RECORDING):
+        shutil.copy(recording, REPORT.parent)
     REPORT.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
     nothing_lost(report)
     assert report.acknowledged >= 2000

@@ -186,6 +186,9 @@ class Store:
         for stream, numbered in versions.items():
             if sorted(numbered) != list(range(len(numbered))):
                 self._wrong(f"versions of {stream} are not 0 to {len(numbered) - 1}")
+        tags = [command.call["tag"] for command in done if "tag" in command.call]
+        if len(tags) != len(set(tags)):
+            self._wrong("two appends, each on the condition that the other is not there")
         self.head = len(positions)
         if self.store.stats().position != self.head:
             self._wrong(f"the head is {self.store.stats().position}, not {self.head}")

@@ -32,8 +32,20 @@ CUTS_PER_LIFE = 5
 SESSIONS, CALLS = 4, 10
 """How often a child opens the database, and how much each thread does in between."""
 LEAST = "least"
+RECORDING = "recording.cut"
 LARGE = 0.3
 """Share of the cuts in checkpoints, and anywhere, in which large events make checkpoints."""
+
+
+FAULTS = {
+    "log write": ("while a commit is written", "the append is there whole, or not at all"),
+    "log sync": ("between a commit's writes and its fsync", "the same; its caller had no answer"),
+    "checkpoint": ("in a checkpoint", "torn pages of the file are taken from the log again"),
+    "lifecycle": ("in a change of a store's life", "it is done or undone by the next open"),
+    "at rest": ("when all was answered and closed", "all of it is there"),
+    "other": ("while files are opened, made or deleted", "the next open goes on"),
+}
+"""Kinds of operations: when the power went, and what who opens the database then sees."""
 
 
 class Report:
@@ -42,7 +54,7 @@ class Report:
     def __init__(self, seed: str) -> None:
         self.seed = seed
         self.cuts: Counter[str] = Counter()
-        self.images = self.acknowledged = self.operations = 0
+        self.images = self.acknowledged = self.operations = self.restarts = 0
         self.problems: list[str] = []
 
     def as_dict(self) -> dict[str, Any]:
@@ -53,14 +65,30 @@ class Report:
             "images": self.images,
             "acknowledged": self.acknowledged,
             "operations": self.operations,
+            "restarts": self.restarts,
             "lost": len(self.problems),
+            "rows": self._rows(),
         }
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """For the page of faults: what was done, what was seen, what was lost."""
+        return [
+            {
+                "fault": f"power cut {when}; what was not synced dropped, reordered or torn",
+                "times": self.cuts[kind],
+                "seen": seen,
+                "lost": "; ".join(self.problems) or "nothing",
+            }
+            for kind, (when, seen) in FAULTS.items()
+            if self.cuts[kind]
+        ]
 
     def line(self) -> str:
         where = ", ".join(f"{kind} {count}" for kind, count in sorted(self.cuts.items()))
         return (
             f"power cuts {self.cuts.total()} ({where}), images {self.images}, "
-            f"acknowledged events {self.acknowledged}, lost: {len(self.problems)}, seed {self.seed}"
+            f"acknowledged events {self.acknowledged}, logs begun anew {self.restarts}, "
+            f"lost: {len(self.problems)}, seed {self.seed}"
         )
 
 
@@ -119,12 +147,13 @@ class Life:
         report.acknowledged += self.expected.acknowledged - before
         report.cuts[found["kind"]] += 1
         report.operations += found["operations"]
+        report.restarts += found["restarts"]
         settled = [copy.deepcopy(self.expected) for _ in range(images + 1)]
         for expected, name in zip(settled, image_names(seed, images), strict=True):
             problems = tried(found["disk"], expected, name, self.folder / "image")
             report.problems += [f"image {name}: {problem}" for problem in problems]
             report.images += 1
-        if report.problems and not self.lies:
+        if report.problems:
             report.problems.append(self._kept(found["disk"], seed))
         self.expected = settled[0]
         shutil.rmtree(self.base)
@@ -150,11 +179,8 @@ class Life:
 
     def _kept(self, disk: Disk, seed: str) -> str:
         """Threads may not do the same again: so what the disk was told is kept."""
-        place = ROOT / "build" / "crash" / f"{seed}.cut".replace(" ", "-")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(pickle.dumps((disk, self.expected, seed)))
-        again = place.relative_to(ROOT)
-        return f"seed {seed}: the same images again: python -m tests.crash.power.again {again}"
+        self.folder.joinpath(RECORDING).write_bytes(pickle.dumps((disk, self.expected, seed)))
+        return f"its images again: python -m tests.crash.power.again {self.folder / RECORDING}"
 
 
 def image_names(seed: str, images: int) -> list[str]:
@@ -215,4 +241,6 @@ def run_turns(folder: Path, turns: Sequence[Sequence[str]]) -> Report:
     with server() as started:
         for turn in turns:
             life.cut(started, report, 0, turns=[turn])
+            if report.problems:
+                break
     return report

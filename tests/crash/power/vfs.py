@@ -37,6 +37,8 @@ class Cut:
     def __init__(self, kind: str, number: int, record: int, lies: str) -> None:
         self.kind, self.number, self.record, self.lies = kind, number, record, lies
         self.counts: Counter[str] = Counter()
+        self.restarts = 0
+        """How often a log began anew over its older content."""
 
 
 class State:
@@ -75,7 +77,14 @@ def end(kind: str, begun: Callable[[], None] = lambda: None) -> None:
         disk, cut = State.disk, State.cut
         _look_at_all(disk.root, Path(disk.base))
         begun()
-        content = pickle.dumps({"disk": disk, "kind": kind, "operations": cut.counts["any"]})
+        content = pickle.dumps(
+            {
+                "disk": disk,
+                "kind": kind,
+                "operations": cut.counts["any"],
+                "restarts": cut.restarts,
+            }
+        )
         while content:
             content = content[os.write(cut.record, content) :]
         os._exit(0)
@@ -130,6 +139,8 @@ class PowerFile(apsw.VFSFile):
             return
         with lock:
             step, pending = Write(offset, bytes(data)), self.file.pending
+            if offset == 0 and self.path.endswith(LOG) and self.file.durable:
+                State.cut.restarts += 1
             operation("write", self.path, self.file, lambda: pending.append(step))
             super().xWrite(data, offset)
             pending.append(step)
