@@ -10,6 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+MEMORY = "-shm"
+"""How the names of files end that are memory of several processes: they promise nothing."""
+
 
 class Write(NamedTuple):
     """Bytes written at an offset."""
@@ -53,6 +56,8 @@ class Folder:
     def __init__(self) -> None:
         self.durable: dict[str, Node] = {}
         self.now: dict[str, Node] = {}
+        self.memory: dict[str, bytes] = {}
+        """Files that are memory (`-shm`), as they were at the cut: any of it may be on the disk."""
 
 
 Node = File | Folder
@@ -152,6 +157,8 @@ class _DurableOf(dict[Folder, dict[str, Node]]):
 def _scanned(place: Path) -> Folder:
     folder = Folder()
     for path in place.iterdir():
+        if path.name.endswith(MEMORY):
+            continue
         folder.now[path.name] = _scanned(path) if path.is_dir() else File(path.read_bytes())
     folder.durable = dict(folder.now)
     return folder

@@ -14,8 +14,7 @@ from typing import Any
 from tests.crash.power.disk import Disk, File, Folder, Node, Size, Write, written
 
 SECTOR = 512
-UNKEPT = "-shm"
-"""Such a file is memory: it is on no disk."""
+PAGE = 4096
 
 
 class Least(Random):
@@ -65,8 +64,20 @@ def _write(
     for name, node in sorted(names.get(folder, {}).items()):
         if isinstance(node, Folder):
             _write(node, names, chance, target / name)
-        elif not name.endswith(UNKEPT):
+        else:
             (target / name).write_bytes(content(node, chance))
+    for name, data in sorted(folder.memory.items()):
+        if chance.choice((False, True)):
+            (target / name).write_bytes(_remains(data, chance))
+
+
+def _remains(data: bytes, chance: Random) -> bytes:
+    """Of memory the kernel writes back which pages it likes, when it likes."""
+    if chance.random() < 0.3:
+        return chance.randbytes(len(data))
+    pages = [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+    share = chance.choice((1.0, 0.5))
+    return b"".join(page if chance.random() < share else bytes(len(page)) for page in pages)
 
 
 def content(file: File, chance: Random) -> bytes:

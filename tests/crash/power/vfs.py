@@ -17,8 +17,7 @@ from typing import Any
 
 import apsw
 
-from tests.crash.power.disk import Disk, File, Folder, Size, Write
-from tests.crash.power.images import UNKEPT
+from tests.crash.power.disk import MEMORY, Disk, File, Folder, Size, Write
 
 VFS = "power"
 LOG = "-wal"
@@ -92,7 +91,9 @@ def end(kind: str, begun: Callable[[], None] = lambda: None) -> None:
 
 def _look_at_all(folder: Folder, place: Path) -> None:
     """What was written past the VFS; and the lab itself: the rest must be as it was recorded."""
-    names = {name for name in os.listdir(place) if not name.endswith(UNKEPT)}
+    names = set(os.listdir(place))
+    folder.memory = {name: (place / name).read_bytes() for name in names if name.endswith(MEMORY)}
+    names -= set(folder.memory)
     assert names == set(folder.now), f"{place} has {names}, recorded are {set(folder.now)}"
     for name, node in folder.now.items():
         if isinstance(node, Folder):
