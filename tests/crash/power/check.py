@@ -6,6 +6,7 @@ It settles what was not answered, in `expected`, and says what is wrong: one lin
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from random import Random
@@ -17,6 +18,8 @@ from pyesdb import NewEvent
 from tests.crash.power.calls import body, numbers, store_append, stream_of
 from tests.crash.power.expected import Command, Content, Expected
 
+LOOKS = 0.5
+"""Share of the images that are opened for reading only before all else."""
 AGAIN = 4
 """How many calls of each kind are done once more."""
 
@@ -24,9 +27,13 @@ AGAIN = 4
 def check(expected: Expected, directory: Path, chance: Random) -> list[str]:
     """All that is wrong with an image; the image is written to and is used up."""
     problems: list[str] = []
+    looked = looked_at(directory) if chance.random() < LOOKS else {}
     try:
         with pyesdb.open(directory) as db:
             problems += check_catalog(expected, db, directory)
+            for store, events in looked.items():
+                if events != everything(db.store(store)):
+                    problems.append(f"{store}: read-only, {len(events)} events were seen")
             problems += check_backups(expected, db, directory.parent, chance)
             for store, content in expected.contents.items():
                 if expected.lives[store] == "trash":
@@ -37,6 +44,21 @@ def check(expected: Expected, directory: Path, chance: Random) -> list[str]:
     except pyesdb.PyesdbError as error:
         problems.append(f"it cannot be used: {error!r}")
     return problems
+
+
+def everything(store: pyesdb.Store) -> list[tuple[int, str, int, bytes]]:
+    return [(e.position, e.stream, e.version, e.data) for e in store.read_all()]
+
+
+def looked_at(directory: Path) -> dict[str, list[tuple[int, str, int, bytes]]]:
+    """What can be read before anything is recovered: the same as later, or a refusal."""
+    found = {}
+    refused = suppress(pyesdb.Unavailable, pyesdb.NotFound)
+    with refused, pyesdb.open(directory, read_only=True) as db:
+        for store in db.list_stores():
+            with suppress(pyesdb.Unavailable):
+                found[store] = everything(db.store(store))
+    return found
 
 
 def check_catalog(expected: Expected, db: pyesdb.Database, directory: Path) -> list[str]:
