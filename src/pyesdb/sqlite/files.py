@@ -38,6 +38,7 @@ FORMAT = 1
 VFS = "cksmvfs"
 CHECKSUM_BYTES = 8
 STATEMENTS = 400
+_LOG_HEADER = 32
 Connection = apsw.Connection
 FAILURES = (apsw.Error, OSError, MemoryError)
 """What SQLite and the system raise; `translate` turns them into the library's errors."""
@@ -164,7 +165,9 @@ def reader_with(path: Path, key: Key | None, *, read_only: bool) -> Connection:
     name = quote(str(path))
     live = Path(f"{path}-shm").exists()
     wal = Path(f"{path}-wal")
-    if read_only and not live and wal.exists() and wal.stat().st_size > 0:
+    logged = wal.stat().st_size if read_only and wal.exists() else 0
+    # one that is only a header, beside an index of before a crash, holds SQLite up for ten seconds
+    if logged and (not live or logged == _LOG_HEADER):
         raise Unavailable(
             f"{path} has a write-ahead log without its index: open it once without read_only"
         )
