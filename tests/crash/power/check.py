@@ -27,8 +27,8 @@ AGAIN = 4
 def check(expected: Expected, directory: Path, chance: Random) -> list[str]:
     """All that is wrong with an image; the image is written to and is used up."""
     problems: list[str] = []
-    looked = looked_at(directory) if chance.random() < LOOKS else {}
     try:
+        looked = looked_at(directory) if chance.random() < LOOKS else {}
         with pyesdb.open(directory) as db:
             problems += check_catalog(expected, db, directory)
             for store, events in looked.items():
