@@ -56,6 +56,7 @@ def test_the_power_goes_behind_each_step_of_a_stores_life(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_nothing_is_lost_in_several_cuts_of_several_lives(tmp_path: Path) -> None:
     report = lab.run(tmp_path, "medium", cuts=20)
     nothing_lost(report)
