@@ -15,7 +15,7 @@ from uuid import UUID
 
 import pyesdb
 from pyesdb import NewEvent
-from tests.crash.power.calls import body, numbers, store_append, stream_of
+from tests.crash.power.calls import body, numbers, size_of, store_append, stream_of
 from tests.crash.power.expected import Command, Content, Expected
 
 LOOKS = 0.5
@@ -269,7 +269,7 @@ class Store:
                 return
             if call["duplicate"]:
                 self._wrong(f"a void command was known: {call}")
-            self.head += len(command.places()) or sum(count for _, count in call["parts"])
+            self.head += size_of(call)
             return
         answer = store_append(self.store, call)
         if not call["duplicate"] or answer != command.numbers:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.crash.power import vfs
 from tests.crash.power.calls import Call, Journal
 from tests.crash.power.disk import Disk
+from tests.crash.power.system import watch
 from tests.crash.power.work import session
 
 
@@ -23,7 +24,7 @@ def work(job: Call) -> None:
     journal = Journal(os.open(job["journal"], flags))
     record = os.open(job["record"], flags)
     cut = vfs.Cut(job["kind"], job["number"], record, job["lies"])
-    kept = vfs.watch(Disk(base), cut)
+    kept = watch(Disk(base), cut)
     for number in range(job["sessions"]):
         raised = session(str(base / "data"), journal, number, job)
         for error in raised:

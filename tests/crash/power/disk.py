@@ -7,6 +7,7 @@ since its last sync. What must never happen here: something synced that an image
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -71,16 +72,16 @@ class Change(NamedTuple):
     out: Place | None = None
     into: Place | None = None
 
-    def apply(self, names: dict[Folder, dict[str, Node]]) -> None:
-        """Without the name that it takes away there is nothing to do."""
+    def apply(self, names: Callable[[Folder], dict[str, Node]]) -> None:
+        """To the names of folders; without the name that it takes away there is nothing to do."""
         if self.out:
             folder, name = self.out
-            if names.setdefault(folder, {}).get(name) is not self.node:
+            if names(folder).get(name) is not self.node:
                 return
-            del names[folder][name]
+            del names(folder)[name]
         if self.into:
             folder, name = self.into
-            names.setdefault(folder, {})[name] = self.node
+            names(folder)[name] = self.node
 
     @property
     def places(self) -> set[Place]:
@@ -120,7 +121,7 @@ class Disk:
 
     def change(self, node: Node, out: Place | None = None, into: Place | None = None) -> None:
         change = Change(node, out, into)
-        change.apply(_NowOf())
+        change.apply(lambda folder: folder.now)
         self.changes.append(change)
 
     def sync(self, folder: Folder) -> None:
@@ -134,24 +135,8 @@ class Disk:
                 nodes.add(change.node)
                 places |= change.places
         for change in reversed(chosen):
-            change.apply(_DurableOf())
+            change.apply(lambda folder: folder.durable)
             self.changes.remove(change)
-
-
-class _NowOf(dict[Folder, dict[str, Node]]):
-    def setdefault(self, folder: Folder, _: object = None) -> dict[str, Node]:  # type: ignore[override]
-        return folder.now
-
-    def __getitem__(self, folder: Folder) -> dict[str, Node]:
-        return folder.now
-
-
-class _DurableOf(dict[Folder, dict[str, Node]]):
-    def setdefault(self, folder: Folder, _: object = None) -> dict[str, Node]:  # type: ignore[override]
-        return folder.durable
-
-    def __getitem__(self, folder: Folder) -> dict[str, Node]:
-        return folder.durable
 
 
 def _scanned(place: Path) -> Folder:

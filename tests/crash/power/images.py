@@ -7,6 +7,7 @@ subset of it (one without).
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -32,7 +33,7 @@ class Least(Random):
 
 def materialise(disk: Disk, chance: Random, target: Path) -> None:
     """Write an image into a new directory."""
-    names: dict[Folder, dict[str, Node]] = {}
+    names: dict[Folder, dict[str, Node]] = defaultdict(dict)
     for folder in _folders(disk):
         names[folder] = dict(folder.durable)
     changes = disk.changes
@@ -42,7 +43,7 @@ def materialise(disk: Disk, chance: Random, target: Path) -> None:
         share = chance.choice((0.0, 0.5, 0.9))
         changes = [change for change in changes if chance.random() < share]
     for change in changes:
-        change.apply(names)
+        change.apply(lambda folder: names[folder])
     _write(disk.root, names, chance, target)
 
 
