@@ -53,7 +53,7 @@ def everything(store: pyesdb.Store) -> list[tuple[int, str, int, bytes]]:
 def looked_at(directory: Path) -> dict[str, list[tuple[int, str, int, bytes]]]:
     """What can be read before anything is recovered: the same as later, or a refusal."""
     found = {}
-    refused = suppress(pyesdb.Unavailable, pyesdb.NotFound)
+    refused = suppress(pyesdb.Unavailable, pyesdb.NotFound, pyesdb.StoreFailed)
     with refused, pyesdb.open(directory, read_only=True) as db:
         for store in db.list_stores():
             with suppress(pyesdb.Unavailable):
