@@ -26,7 +26,14 @@ from tests.crash.power.images import Least, materialise
 from tests.stress.tools import environment
 
 ROOT = Path(__file__).parents[3]
-KINDS = {"log write": 500, "log sync": 90, "checkpoint": 120, "lifecycle": 400, "any": 2500}
+KINDS = {
+    "log write": 500,
+    "log sync": 90,
+    "checkpoint": 120,
+    "lifecycle": 400,
+    "other": 30,
+    "any": 2500,
+}
 """Kinds of operations, and among how many of them the last one is chosen."""
 CUTS_PER_LIFE = 5
 SESSIONS, CALLS = 4, 10
