@@ -31,7 +31,7 @@ KINDS = {
     "log sync": 90,
     "checkpoint": 120,
     "lifecycle": 400,
-    "other": 30,
+    "other": 20,
     "any": 2500,
 }
 """Kinds of operations, and among how many of them the last one is chosen."""
