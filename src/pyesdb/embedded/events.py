@@ -18,7 +18,8 @@ class Events(Iterator[RecordedEvent]):
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._events = self._pages(read.open())
+        page = read.open()
+        self._events = iter(page) if read.over else self._pages(page)
 
     def _pages(self, page: list[RecordedEvent]) -> Iterator[RecordedEvent]:
         while page:

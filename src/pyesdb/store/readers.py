@@ -11,7 +11,7 @@ from weakref import WeakSet
 from pyesdb.model.errors import PyesdbError
 from pyesdb.sqlite import cipher, files, swap
 from pyesdb.sqlite.cipher import KeyCheck, Keys
-from pyesdb.sqlite.statements import ROWS, rows, statement
+from pyesdb.sqlite.statements import ROWS, rows, texts
 from pyesdb.store.applier import MovedError
 
 T = TypeVar("T")
@@ -25,12 +25,13 @@ class Reader:
     def __init__(self, path: Path, *, read_only: bool, keys: Keys | None = None) -> None:
         self.connection = files.open_reader(path, read_only=read_only, keys=keys)
         self.execute = self.connection.cursor().execute
+        self._texts = texts()
         self.inode: tuple[int, int] | None = None
         """Of the file, where it may be replaced."""
 
     def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
         """All rows of a named statement."""
-        return self.execute(statement(name), args).fetchall()
+        return self.execute(self._texts[name], args).fetchall()
 
     def find(self, name: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
         """All rows of a statement that ends in `IN (?)`."""
@@ -92,6 +93,7 @@ class Readers:
         keys: Keys | None = None,
     ) -> None:
         self._path = path
+        self._name = str(path)
         self._keys = keys
         self._incarnation = incarnation
         self._on_moved = on_moved
@@ -118,8 +120,8 @@ class Readers:
         if self._closed is not None:
             raise self._closed
         try:
-            if self._shared:
-                self._check_file()
+            if self._shared and self._stat() != self._inode:
+                self._look_again()
             try:
                 reader = self._idle.pop()
             except IndexError:
@@ -164,7 +166,7 @@ class Readers:
 
     def _stat(self) -> tuple[int, int]:
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._name)
         except FileNotFoundError:
             if swap.wait(self._path):  # it was between two renames
                 return self._stat()
@@ -173,7 +175,7 @@ class Readers:
             raise files.translate(error, self._path) from error
         return found.st_dev, found.st_ino
 
-    def _check_file(self) -> None:
+    def _look_again(self) -> None:
         """Another process may have removed the store: then its file is elsewhere.
 
         Whether another file is one of this store is seen when it is opened.

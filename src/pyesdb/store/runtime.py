@@ -179,7 +179,11 @@ class StoreRuntime:
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a read connection; a damaged file fails this store only."""
         self.used = time.monotonic()
-        return self._ask(question)
+        try:
+            return self.readers.read(question)
+        except (Corrupt, NewerFormat, StoreFailed) as error:
+            self.failure = str(error)
+            raise
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
         try:
