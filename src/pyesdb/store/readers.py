@@ -66,13 +66,14 @@ class Names:
         self.streams: dict[int, str] = {}
         self.types: dict[int, str] = {}
 
-    def learn(self, reader: Reader, stream_ids: set[int]) -> None:
-        """Read the names of these streams, and all types."""
+    def learn(self, reader: Reader, stream_ids: set[int], type_ids: set[int]) -> None:
+        """Read the names of these streams, and all types if one of these is not known."""
         if len(self.streams) > NAMES_MAX:
             self.streams = {}
         missing = [id_ for id_ in stream_ids if id_ not in self.streams]
         self.streams.update(reader.find("stream_names", missing))  # type: ignore[arg-type]
-        self.types.update(reader.all("type_names"))  # type: ignore[arg-type]
+        if not type_ids <= self.types.keys():
+            self.types.update(reader.all("type_names"))  # type: ignore[arg-type]
 
 
 class Readers:

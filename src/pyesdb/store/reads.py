@@ -57,7 +57,8 @@ def build(
                 for p, s, v, t, i, c, tm, ct, d, m, tg in rows
             ]
         except KeyError:
-            names.learn(reader, set() if stream is not None else {row[1] for row in rows})
+            streams_of: set[int] = set() if stream is not None else {row[1] for row in rows}
+            names.learn(reader, streams_of, {row[3] for row in rows})
     from pyesdb.model.errors import Corrupt
 
     raise Corrupt(f"an event of store {source.origin.store!r} has a stream or type without name")
