@@ -216,7 +216,10 @@ def open_new(path: Path) -> apsw.Connection:
 
 @lru_cache(maxsize=1)
 def template() -> bytes:
-    """An empty store file: copied for each new store, which is faster than making its tables."""
+    """An empty store file: copied for each new store, which is faster than making its tables.
+
+    It has no write-ahead log yet: what is written into a copy goes straight to its place.
+    """
     with TemporaryDirectory(prefix="pyesdb-template-") as folder:
         path = Path(folder, "template.db")
         connection = open_new(path)
@@ -231,7 +234,6 @@ def open_raw(path: Path) -> Connection:
 
 
 def _make_tables(connection: Connection) -> None:
-    connection.execute("PRAGMA journal_mode=WAL").fetchall()
     connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()
     connection.execute(f"PRAGMA user_version={FORMAT}").fetchall()
 
@@ -265,6 +267,8 @@ def draft(path: Path, identity: dict[str, int | str], key: Key | None = None) ->
         # one connection alone: no index of the log, and no sync before the file is complete
         for pragma in ("locking_mode=EXCLUSIVE", "synchronous=OFF", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        if key is None:  # what is small is written to its place at once, and has a log in the end
+            connection.execute("PRAGMA journal_mode=MEMORY").fetchall()
         with connection:
             for name, value in {"format": FORMAT, "machine": 1, **identity}.items():
                 connection.execute(statement("set_meta"), (name, value)).fetchall()
@@ -273,12 +277,16 @@ def draft(path: Path, identity: dict[str, int | str], key: Key | None = None) ->
 
 def settle(connection: Connection) -> None:
     """Put everything of a draft into its file: nothing stays beside it when it is closed."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if connection.execute("PRAGMA journal_mode").get == "wal":
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    else:
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
 
 
 def _make_encrypted(path: Path, key: Key) -> None:
     """Tables in an empty file, and its check; looks that it is not readable without the key."""
     connection = cipher.open_new(path, key)
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
     _make_tables(connection)
     connection.close()
     cipher.look_encrypted(path)
