@@ -160,7 +160,7 @@ class StreamRead(Read):
         backwards: bool,
         missing_ok: bool,
     ) -> None:
-        self._source = source
+        self._source = source  # not by super(): a short read is made as often as it is read
         self._left = limit
         self._backwards = backwards
         self.over = limit == 0
