@@ -19,6 +19,7 @@ import msgspec
 
 from pyesdb.model.commands import Condition, append_events, stream_append
 from pyesdb.model.durations import to_datetime
+from pyesdb.model.errors import OutcomeUnknown
 from pyesdb.model.events import NewEvent, RecordedEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import POSITION_MAX
@@ -258,7 +259,14 @@ def append_together(
         for stream, version, kind, data in changes
     ]
     command = append_events(uuid7_bytes(), parts, condition, many=len(parts) > 1)
-    outcome = system.submit(command, 15.0)
+    try:
+        outcome = system.submit(command, 15.0)
+    except OutcomeUnknown as error:  # no caller of ours has a command id to repeat
+        raise OutcomeUnknown(
+            f"not known whether the catalog noted {changes[0][2]} of {changes[0][0]!r}: see with "
+            "list_stores() or audit() once the disk is well, then call again if it did not",
+            command_id=error.command_id,
+        ) from error
     return outcome.results[0][3] if isinstance(outcome, Appended) else 0
 
 

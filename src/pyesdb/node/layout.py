@@ -125,7 +125,7 @@ def _marker(base: Path) -> Marker | None:
         )
     try:
         found = msgspec.json.decode(content, type=Marker)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{base / MARKER} is damaged ({error}): restore it from a backup") from error
     if found.format > FORMAT:
         raise NewerFormat(
@@ -218,7 +218,7 @@ def locked_by(base: Path, lock: LockFile) -> DatabaseLocked:
         written = msgspec.json.decode(lock.read(), type=Holder)
         if pid in (None, written.pid):
             holder = written
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     return DatabaseLocked(
         f"{base} is in use by process {holder.pid} on {holder.host} ({holder.command}) and cannot "

@@ -73,9 +73,13 @@ def read_check(path: Path) -> KeyCheck | None:
         content = place.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        from pyesdb.sqlite.files import translate
+
+        raise translate(error, place) from error
     try:
         found = msgspec.json.decode(content, type=KeyCheck)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{place} is damaged ({error}): restore it from a backup") from error
     if found.format > CHECK_FORMAT or found.cipher != CIPHER:
         raise NewerFormat(

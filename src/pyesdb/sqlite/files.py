@@ -86,9 +86,24 @@ def translate(error: BaseException, path: Path | str) -> PyesdbError:
         case apsw.BusyError() | apsw.LockedError():
             return Unavailable(f"{path} is in use by another program ({error}): try again")
         case apsw.IOError() | apsw.CantOpenError() | OSError() | MemoryError() | apsw.NoMemError():
-            return Unavailable(f"{path} could not be read or written: {error}; nothing was stored")
+            return Unavailable(f"{_hindrance(error, path)}, then call again")
         case _:
             return Fault(f"{path}: {type(error).__name__}: {error}")
+
+
+def _hindrance(error: BaseException, path: Path | str) -> str:
+    match error:
+        case OSError(errno=23 | 24):
+            what = f"{path} cannot be opened ({error.strerror})"
+            remedy = "close files, or raise their limit (ulimit -n)"
+        case apsw.CantOpenError():
+            what = f"{path} cannot be opened ({error})"
+            remedy = "check that it is there, its mode, and the limit of open files (ulimit -n)"
+        case MemoryError() | apsw.NoMemError():
+            what, remedy = f"there is no memory left to work with {path}", "free some"
+        case _:
+            what, remedy = f"{path} could not be read or written ({error})", "look after the disk"
+    return f"{what}: nothing was stored; {remedy}"
 
 
 def _persist_wal(connection: apsw.Connection) -> None:
@@ -130,6 +145,8 @@ def _writer(path: Path, key: Key | None, durability: str) -> Connection:
         else:
             connection = cipher.connect(path, key, flags=flags, statements=STATEMENTS)
         with _closed_on_error(connection):
+            if connection.readonly("main"):  # SQLite opens it so when it may not write
+                raise AccessDenied(f"{path} cannot be written: check its owner and mode")
             _persist_wal(connection)
             _keep_plans(connection)
             connection.set_busy_timeout(5000)
