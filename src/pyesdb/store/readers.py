@@ -28,6 +28,9 @@ class Reader:
         self._texts = texts()
         self.inode: tuple[int, int] | None = None
         """Of the file, where it may be replaced."""
+        self.kept = read_only or not self.connection.readonly("main")
+        """A file that could only be opened for reading keeps the log's index read-only for all
+        connections of the process, the lane's too, until this one is closed."""
 
     def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
         """All rows of a named statement."""
@@ -92,10 +95,12 @@ class Readers:
         read_only: bool,
         shared: bool,
         keys: Keys | None = None,
+        database: str | None = None,
     ) -> None:
         self._path = path
         self._name = str(path)
         self._keys = keys
+        self._database = database
         self._incarnation = incarnation
         self._on_moved = on_moved
         self._on_open = on_open
@@ -153,7 +158,8 @@ class Readers:
         return files.translate(error, self._path) if there else self._on_moved()
 
     def _give_back(self, reader: Reader) -> None:
-        if len(self._idle) < KEPT and self._closed is None and reader.inode == self._inode:
+        fits = reader.kept and reader.inode == self._inode
+        if len(self._idle) < KEPT and self._closed is None and fits:
             self._idle.append(reader)
             if self._closed is not None:  # meanwhile: nobody else would close it
                 self._close_idle()
@@ -216,8 +222,10 @@ class Readers:
         try:
             self._on_open()  # it may have been found at rest meanwhile
             with files.typed_errors(self._path):
-                found = files.identity_of(reader.connection).get("incarnation")
-            if found != self._incarnation or self._stat() != before:
+                identity = files.identity_of(reader.connection)
+            other = self._database not in (None, identity.get("database"))
+            found = identity.get("incarnation")
+            if other or found != self._incarnation or self._stat() != before:
                 raise MovedError
         except MovedError:
             self._close(reader)

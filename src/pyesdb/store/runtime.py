@@ -59,6 +59,7 @@ class StoreRuntime:
         on_moved: Callable[["StoreRuntime"], PyesdbError],
         on_open: Callable[["StoreRuntime"], None],
         keys: Keys | None = None,
+        database: str | None = None,
     ) -> None:
         self.store_id = store_id
         self.incarnation = incarnation
@@ -79,7 +80,13 @@ class StoreRuntime:
         self._mutex = threading.Lock()
         self._configuring = threading.Lock()
         self.applier = Applier(
-            path, config.durability, self._settle, incarnation, lambda: on_open(self), keys
+            path,
+            config.durability,
+            self._settle,
+            incarnation,
+            lambda: on_open(self),
+            keys,
+            database,
         )
         self.applier.control = control
         self._log = LocalLog(self.applier, lock, now_us)
@@ -93,6 +100,7 @@ class StoreRuntime:
             read_only=read_only,
             shared=shared,
             keys=keys,
+            database=database,
         )
         self.names = Names()
 
