@@ -15,7 +15,7 @@ from pyesdb.model.errors import DiskFull, Fault, Internal, PyesdbError, Unavaila
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import EXPIRES_US
 from pyesdb.model.outcomes import Outcome
-from pyesdb.sqlite import files
+from pyesdb.sqlite import files, tail
 from pyesdb.sqlite.cipher import Keys
 from pyesdb.telemetry.log import logger
 
@@ -143,6 +143,8 @@ class Applier:
             self._inode = inode
             if self._found_inode() != inode:
                 raise MovedError
+            if self._opened_with == "fsync":
+                tail.check(self._connection, self._path)
         except BaseException:
             self.close()
             raise

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from pyesdb.model.errors import PyesdbError
-from pyesdb.sqlite import cipher, files, swap
+from pyesdb.sqlite import cipher, files, swap, tail
 from pyesdb.sqlite.cipher import KeyCheck, Keys
 from pyesdb.sqlite.statements import ROWS, rows, texts
 from pyesdb.store.applier import MovedError
@@ -111,6 +111,8 @@ class Readers:
         """Those that are open; one that an interrupt lost goes by itself."""
         self.peak = 0
         """As many as were open at once since none was: SQLite keeps descriptors until then."""
+        self.synced = True
+        """Whether each COMMIT is synced, so that a log says when it is damaged."""
         self._inode: tuple[int, int] | None = None
         self._check: KeyCheck | None = None
         """Of the key of the file that is open; None: it is a plain one."""
@@ -227,6 +229,8 @@ class Readers:
             found = identity.get("incarnation")
             if other or found != self._incarnation or self._stat() != before:
                 raise MovedError
+            if self.synced and not self._read_only:
+                tail.check(reader.connection, self._path)
         except MovedError:
             self._close(reader)
             if cipher.read_check(self._path) != check:  # a new key came in between

@@ -102,6 +102,7 @@ class StoreRuntime:
             keys=keys,
             database=database,
         )
+        self.readers.synced = config.durability == "fsync"
         self.names = Names()
 
     def configure(self, config: StoreConfig, control: Control) -> bool:
@@ -116,6 +117,7 @@ class StoreRuntime:
             self.config = config
             self.ages, self._expired = None, 0.0
             self.applier.durability = config.durability
+            self.readers.synced = config.durability == "fsync"
             self.applier.control = control
             return True
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ CHAPTERS = {
     "slow": "A disk that answers late",
     "places": "Directories, descriptors, memory",
     "flips": "Flipped bits",
+    "clock": "A clock that jumps",
+    "two": "Two at once",
 }
 """Modules of this folder with entries, and their titles in the docs."""
 
@@ -42,7 +44,8 @@ class Entry:
     """Whether the stores go on afterwards without being opened again."""
     slow: bool
     asynchronous: bool
-    options: dict[str, Any] = field(default_factory=dict)
+    lost: str
+    """What is lost for all that, in words."""
 
 
 BOOK: dict[str, Entry] = {}
@@ -56,7 +59,7 @@ def entry(
     slow: bool = False,
     asynchronous: bool = False,
     name: str = "",
-    **options: Any,
+    lost: str = "nothing",
 ) -> Callable[[Callable[[Scene], object]], Callable[[Scene], object]]:
     """A function that injects a fault into a scene, as an entry of the book."""
 
@@ -65,7 +68,7 @@ def entry(
         own = f"{chapter}.{name or inject.__name__}"
         assert own not in BOOK, own
         BOOK[own] = Entry(
-            own, chapter, fault, see, then, inject, then == GOES_ON, slow, asynchronous, options
+            own, chapter, fault, see, then, inject, then == GOES_ON, slow, asynchronous, lost
         )
         return inject
 
@@ -83,7 +86,7 @@ def run(entry: Entry, directory: Path) -> dict[str, Any]:
     """Work, the fault with calls during it, work again; what was seen of it."""
     vfs.install()
     scene = Scene(directory)
-    scene.open(asynchronous=entry.asynchronous, **entry.options)
+    scene.open(asynchronous=entry.asynchronous)
     scene.make()
     scene.work()
     entry.inject(scene)

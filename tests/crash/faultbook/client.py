@@ -49,7 +49,7 @@ class Client:
             "chapter": CHAPTERS[entry.chapter],
             "fault": entry.fault,
             "seen": found["seen"],
-            "lost": f"{left['lost']} events" if left["lost"] else "nothing",
+            "lost": f"{left['lost']} events" if left["lost"] else entry.lost,
             "then": entry.then,
         }
 

@@ -7,6 +7,7 @@ import apsw
 from tests.crash.faultbook.book import entry
 from tests.crash.faultbook.scene import HURT, Scene
 from tests.crash.faultbook.vfs import FOR_EVER, Fault, faults
+from tests.crash.faults import applier_of
 
 LOG, FILE = f"{HURT}/store.db-wal", f"{HURT}/store.db"
 AGAIN = r"Unavailable: stores/(orders/store.db|more) could not be read .*; look after the disk"
@@ -50,6 +51,18 @@ def sync_async(scene: Scene) -> None:
 @entry("The fsync of a COMMIT fails though everything reached the disk", AGAIN)
 def sync_behind(scene: Scene) -> None:
     appends(Fault("xSync", LOG, apsw.SQLITE_IOERR_FSYNC, times=1, behind=True), scene)
+
+
+@entry("Writing fails when the log begins anew behind a checkpoint", AGAIN)
+def begin_anew(scene: Scene) -> None:
+    """Then the old header and old frames, all of them whole, lie where SQLite says is nothing."""
+    store = scene.db.store(HURT)
+    applier_of(store)._connection.execute("PRAGMA wal_checkpoint").fetchall()
+    with faults(Fault("xWrite", LOG, apsw.SQLITE_IOERR_WRITE, times=1)):
+        scene.append()
+        store._handle.runtime().readers._close_idle()
+        scene.reads_go_on()
+    store._handle.runtime().readers._close_idle()
 
 
 @entry("Reading the log fails", AGAIN)
@@ -117,7 +130,7 @@ def checkpoint_log(scene: Scene) -> None:
         scene.close()
 
 
-@entry("The fsync of the store's file fails at a checkpoint, for ever")
+@entry("The fsync of the store's file fails at a checkpoint, for ever", slow=True)
 def checkpoint_sync(scene: Scene) -> None:
     checkpoint(scene, Fault("xSync", FILE, apsw.SQLITE_IOERR_FSYNC))
 

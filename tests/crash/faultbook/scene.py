@@ -78,19 +78,32 @@ class Scene:
         self.close()
         self.open()
 
-    def child(self, doing: Callable[[], object]) -> int:
-        """Do something in a fork, before this process has the database open; its wait status."""
+    @contextmanager
+    def beside(self, doing: Callable[[], object]) -> Iterator[list[int]]:
+        """Do something in a fork, which begins before this process has the database open.
+
+        Its wait status is in the list behind the block.
+        """
         assert self.db is None
         self._numbers += 1000
-        pid = os.fork()
+        pid, status = os.fork(), list[int]()
         if pid == 0:
-            doing()
+            try:
+                doing()
+            except BaseException as error:  # noqa: BLE001  (told to the parent)
+                self.tell(f"in the other process: {error!r}")
             os._exit(0)
-        _, status = os.waitpid(pid, 0)
+        self._numbers += 1000
+        yield status
+        status.append(os.waitpid(pid, 0)[1])
         for text in (self.directory / "told").read_text().splitlines():
             self.tell(text)
-        self._numbers += 1000
-        return status
+
+    def child(self, doing: Callable[[], object]) -> int:
+        """Do something in another process, and wait for its end; its wait status."""
+        with self.beside(doing) as status:
+            pass
+        return status[0]
 
     # -- calls
 
@@ -109,6 +122,7 @@ class Scene:
         """A text without what differs from run to run: directory, ids, processes."""
         text = text.replace(f"{self.data}/", "").replace(str(self.data), "the directory")
         text = text.replace(f"{self.directory}/", "").split(". ")[0]
+        text = re.sub(r"damaged in frame \d+", "damaged in frame ...", text)
         text = re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "...", text)
         text = re.sub(r"\b[0-9a-f]{32}\b", "...", text)
         text = re.sub(r"jsonl\.\w+\.part", "jsonl....part", text)
@@ -136,6 +150,7 @@ class Scene:
         self._numbers += count
         events = [NewEvent("Numbered", {"n": n, "text": "x" * size}) for n in numbers]
         booking, book = Booking(events), {"stream": stream, "n": numbers}
+        self.note("begun", store, **book)  # a kill leaves no answer
         try:
             yield booking
         except pyesdb.OutcomeUnknown as error:
