@@ -67,8 +67,11 @@ def check(connection: apsw.Connection, path: Path) -> None:
 
 
 def _end(connection: apsw.Connection) -> int:
-    """How many frames SQLite takes; -1 when there is no log."""
-    _, frames, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchall()[0]
+    """How many frames SQLite takes; -1 when there is no log, or nobody can write to it here."""
+    try:
+        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(NOOP)").fetchall()[0]
+    except apsw.ReadOnlyError:
+        return -1
     return frames if isinstance(frames, int) else -1
 
 

@@ -229,7 +229,7 @@ class Readers:
             found = identity.get("incarnation")
             if other or found != self._incarnation or self._stat() != before:
                 raise MovedError
-            if self.synced and reader.kept and not self._read_only:
+            if self.synced:
                 tail.check(reader.connection, self._path)
         except MovedError:
             self._close(reader)
