@@ -60,6 +60,8 @@ def check(connection: apsw.Connection, path: Path) -> None:
         while end >= 0 and _damaged(Path(f"{path}-wal"), end):
             before, end = end, _end(connection)
             if end == before:  # nobody writes to it
+                # its close would move what can be read into the file, and cut the log off
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 raise Corrupt(
                     f"{path}-wal is damaged in frame {end + 1}, and commits lie behind it: "
                     "restore a backup of this store"

@@ -18,6 +18,7 @@ CHAPTERS = {
     "slow": "A disk that answers late",
     "places": "Directories, descriptors, memory",
     "flips": "Flipped bits",
+    "logs": "Flipped bits in the log",
     "clock": "A clock that jumps",
     "two": "Two at once",
 }

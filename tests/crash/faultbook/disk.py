@@ -153,6 +153,14 @@ def create(scene: Scene) -> None:
     scene.note("store", "more")
 
 
+@entry("Shortening the log of a new store fails", AGAIN)
+def truncate(scene: Scene) -> None:
+    with faults(Fault("xTruncate", ".new/store.db-wal", apsw.SQLITE_IOERR_TRUNCATE)):
+        scene.call(lambda: scene.db.create_store("more"))
+    scene.db.create_store("more")
+    scene.note("store", "more")
+
+
 @entry("Reading fails in the middle of a backup", AGAIN)
 def backup(scene: Scene) -> None:
     fresh(scene)

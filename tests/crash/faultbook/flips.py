@@ -5,18 +5,20 @@ What is read afterwards is what was written, or an error that names the file and
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import shutil
-import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import pyesdb
-from pyesdb import NewEvent
+from pyesdb.model.keys import Key
+from pyesdb.sqlite import cipher
 from pyesdb.transfer import InvalidExport, TruncatedExport, export_events, import_events
 from tests.crash.faultbook.book import entry
 from tests.crash.faultbook.scene import HURT, OTHER, Scene
@@ -24,7 +26,7 @@ from tests.crash.faultbook.vfs import Fault, armed
 
 PAGE = 4096
 SEED = 4
-REMEDY = "restore it|restore a backup|use another backup|upgrade"
+REMEDY = "restore (it|a backup)|use another backup|upgrade|open the database with|run `|give the"
 BACKUP = r"Corrupt: names stores/orders/store.db"
 VERIFY = r"verify\(\) names the page"
 BACK = "the file as it was, or a backup, has everything"
@@ -143,32 +145,6 @@ def change(buffer: Any, offset: int) -> None:
     buffer[len(buffer) // 2] ^= 4
 
 
-@entry("A bit flips in the index of the log (-shm)", then="the index is made anew")
-def index(scene: Scene) -> None:
-    killed(scene)
-    scene.open()
-    right = asked(scene)
-    scene.close()
-    for place in spread(scene.file(suffix="-shm").stat().st_size, every=2):
-        with one_flip(scene, scene.file(suffix="-shm"), place):
-            scene.open()
-            assert asked(scene) == right
-            scene.close()
-
-
-def killed(scene: Scene) -> None:
-    """A process works and is killed, so that its log holds what is not in the store's file."""
-    scene.close()
-
-    def work() -> None:
-        scene.open()
-        scene.work()
-        scene.work()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    assert os.WTERMSIG(scene.child(work)) == signal.SIGKILL
-
-
 @entry(
     "A bit flips in a page of the catalog's file",
     r"Corrupt: names stores/\$system/store.db",
@@ -205,6 +181,57 @@ def marker(scene: Scene) -> None:
             except pyesdb.PyesdbError as error:
                 told(scene, error, "pyesdb.json")
             scene.close()
+
+
+@entry(
+    "A bit flips in the key check of an encrypted store (key.json)",
+    *[r"(AccessDenied|Corrupt|NewerFormat): names stores/orders/"] * 3,
+    then=BACK,
+)
+def key_check(scene: Scene) -> None:
+    """Made for a plain file here: nothing of it is served while the check says otherwise."""
+    scene.close()
+    path = cipher.check_path(scene.file())
+    cipher.write_check(scene.file(), cipher.new_check(Key(bytes(32))))
+    for place in range(0, path.stat().st_size, 6):
+        with one_flip(scene, path, place):
+            scene.open()
+            for asking in questions(scene.db, HURT).values():
+                try:
+                    raise AssertionError(f"served with a flip at {place}: {asking()}")
+                except pyesdb.PyesdbError as error:
+                    told(scene, error, "stores/orders/")
+            assert asked(scene, OTHER)
+            scene.close()
+    path.unlink()
+
+
+@entry(
+    "A bit flips in the lock file of a database that another process holds exclusively",
+    r"DatabaseLocked: ",
+    then="the lock is the kernel's: it holds until that process ends",
+)
+def lock_file(scene: Scene) -> None:
+    scene.close()
+    path, go_on = scene.data / "locks/$database.lock", scene.directory / "go on"
+
+    def holding() -> None:
+        with pyesdb.open(scene.data, exclusive=True):
+            (scene.directory / "held").touch()
+            while not go_on.exists():
+                time.sleep(0.001)
+
+    with scene.beside(holding) as status:
+        while not (scene.directory / "held").exists():
+            time.sleep(0.001)
+        for place in range(path.stat().st_size):
+            flip(path, place)
+            with pytest.raises(pyesdb.DatabaseLocked, match=r"is in use by process .* stop it"):
+                scene.open()
+            scene.tell("DatabaseLocked: says that another process holds it, and what to do")
+            flip(path, place)
+        go_on.touch()
+    assert status == [0]
 
 
 @entry("A bit flips in the file of a removed store, in the trash", BACKUP, then=BACK)
@@ -274,100 +301,3 @@ def named(error: InvalidExport, path: Path) -> str:
     assert error.file == str(path)
     assert f"line {error.line}" in str(error)
     return "the file and the line"
-
-
-LOG = r"Corrupt: names stores/orders/store.db-wal"
-LOST = r"Corrupt: stores/orders/store.db-wal is damaged .* restore a backup"
-
-
-def flipped_log(scene: Scene, every: int) -> None:
-    """Frames before the last COMMIT: without what lies behind them nobody is answered."""
-    killed(scene)
-    right, last = logged(scene)
-    for place in spread(last, step=PAGE + 24)[::every]:
-        with one_flip(scene, scene.file(suffix="-wal"), place):
-            scene.open()
-            for name, asking in questions(scene.db, HURT).items():
-                same_or_told(scene, "stores/orders/store.db-wal", asking, right[name])
-            scene.append()
-            assert any("store.db-wal is damaged" in text for text in scene.seen)
-            assert scene.db.store(OTHER).append("s", NewEvent("Beside")).count == 1
-            scene.close()
-
-
-@entry(
-    "A bit flips in the log of a process that was killed (each fifth page)", LOG, LOST, then=BACK
-)
-def log_some(scene: Scene) -> None:
-    flipped_log(scene, 5)
-
-
-@entry(
-    "A bit flips in the log of a process that was killed (every page)",
-    LOG,
-    LOST,
-    then=BACK,
-    slow=True,
-)
-def log_every(scene: Scene) -> None:
-    flipped_log(scene, 1)
-
-
-@entry(
-    "A bit flips in the last COMMIT of the log of a process that was killed",
-    lost="that COMMIT, as a whole: SQLite takes it for a write that the crash cut short",
-    then="a backup has what was backed up",
-)
-def log_end(scene: Scene) -> None:
-    killed(scene)
-    right, last = logged(scene)
-    size = scene.file(suffix="-wal").stat().st_size
-    for place in (last + 700, last + 5000, size - 100):
-        with one_flip(scene, scene.file(suffix="-wal"), place):
-            scene.open()
-            assert asked(scene)["all"] == right["all"][:-1]
-            assert scene.db.store(HURT).verify().ok
-            scene.close()
-
-
-def logged(scene: Scene) -> tuple[dict[str, Any], int]:
-    """What is right, and where the frames of the last COMMIT begin."""
-    kept = scene.directory / "first"
-    shutil.copytree(scene.data, kept)
-    scene.open()
-    right = asked(scene)
-    scene.close()
-    shutil.rmtree(scene.data)
-    kept.rename(scene.data)
-    content = scene.file(suffix="-wal").read_bytes()
-    frames = range(32, len(content) - PAGE, PAGE + 24)
-    same = [at for at in frames if content[at + 8 : at + 16] == content[16:24]]
-    commits = [at for at in same if content[at + 4 : at + 8] != bytes(4)]
-    return right, commits[-2] + PAGE + 24
-
-
-@entry(
-    "A bit flips in the log under a running process, which reads it",
-    r"verify\(\) names the events",
-    then="what is read until then may be wrong: SQLite does not look at checksums there",
-)
-def log_running(scene: Scene) -> None:
-    """Also where the log was never closed: its pages have no checksum before a checkpoint."""
-    scene.append(size=60)
-
-    def change(buffer: Any, offset: int) -> None:
-        if (place := bytes(buffer).find(b"x" * 60)) >= 0:
-            buffer[place + 30] ^= 1
-
-    right = asked(scene)
-    fault = Fault("xRead", "orders/store.db-wal", change=change)
-    armed.append(fault)
-    runtime = scene.db.store(HURT)._handle.runtime()
-    runtime.readers._close_idle()  # what they hold in memory is right
-    assert asked(scene) != right
-    (problem,) = scene.db.store(HURT).verify().problems
-    assert "digest" in problem.what
-    scene.tell("verify() names the events, and says what to do")
-    armed.remove(fault)
-    runtime.readers._close_idle()
-    assert asked(scene) == right

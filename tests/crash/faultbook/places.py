@@ -173,29 +173,54 @@ def database_moved(scene: Scene) -> None:
     aside.rename(scene.data)
 
 
-@entry("Another database is put in the place of the directory", r"StoreFailed: .*was replaced")
-def database_replaced(scene: Scene) -> None:
-    """With a store of the same name, made at the same place of its catalog."""
-    aside, folder = scene.directory / "aside", scene.directory / "other"
-    folder.mkdir()
-    other = Scene(folder)
+@entry(
+    "The directory of a store is replaced by that of a store of another database",
+    r"StoreFailed: .*was replaced, or does not belong to the database",
+)
+def store_replaced(scene: Scene) -> None:
+    """A store of the same name, made at the same place of its catalog."""
+    with foreign(scene) as other:
+        folder, aside = scene.file().parent, scene.directory / "aside"
+        for _ in range(2):
+            folder.rename(aside)
+            other.file().parent.rename(folder)
+            for _ in range(2):
+                scene.append()
+                scene.read()
+                scene.other_goes_on()
+            folder.rename(other.file().parent)
+            aside.rename(folder)
+
+
+@contextmanager
+def foreign(scene: Scene) -> Iterator[Scene]:
+    """Another database, which must be as it was when the block ends."""
+    (scene.directory / "other").mkdir()
+    other = Scene(scene.directory / "other")
     other.open()
     other.make()
     other.work()
     content = other.read()
     other.close()
-    scene.data.rename(aside)
-    other.data.rename(scene.data)
-    for _ in range(2):
-        scene.append()
-        scene.read()
-        scene.call(scene.db.list_stores)
-        scene.call(lambda: scene.db.create_store("more"))
-    scene.data.rename(other.data)
-    aside.rename(scene.data)
+    yield other
     other.open()
     assert other.read() == content
     other.close()
+
+
+@entry("Another database is put in the place of the directory", r"StoreFailed: .*was replaced")
+def database_replaced(scene: Scene) -> None:
+    aside = scene.directory / "aside"
+    with foreign(scene) as other:
+        scene.data.rename(aside)
+        other.data.rename(scene.data)
+        for _ in range(2):
+            scene.append()
+            scene.read()
+            scene.call(scene.db.list_stores)
+            scene.call(lambda: scene.db.create_store("more"))
+        scene.data.rename(other.data)
+        aside.rename(scene.data)
 
 
 @contextmanager

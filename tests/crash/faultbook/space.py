@@ -194,12 +194,40 @@ def export(scene: Scene) -> None:
     export_events(scene.db.store(HURT), target)
 
 
+@entry("The file system has no room for another file", FREE)
+def inodes(scene: Scene) -> None:
+    scene.close()
+    scene.data.rename(scene.directory / "made")
+    with small_disk(scene.data, "size=50m,nr_inodes=40") as remount:
+        copy(scene.directory / "made", scene.data)
+        scene.open()
+        scene.work()
+        for number in range(40):
+            scene.call(lambda name=f"filler{number}": (scene.data / name).touch(), OSError)
+        scene.seen.clear()  # it is full: what follows is seen by a user
+        scene.call(lambda: scene.db.create_store("more"))
+        scene.work()
+        for path in scene.data.glob("filler*"):
+            path.unlink()
+        remount("nr_inodes=400")
+        scene.db.create_store("more")
+        scene.note("store", "more")
+        scene.close()
+        copy(scene.data, scene.directory / "made")
+    scene.data.rmdir()
+    (scene.directory / "made").rename(scene.data)
+
+
+def copy(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "-a", f"{source}/.", str(target)], check=True)
+
+
 @entry("A small disk is really full, and grows", FREE)
 def really(scene: Scene) -> None:
     scene.close()
-    (scene.data).rename(scene.directory / "made")
+    scene.data.rename(scene.directory / "made")
     with small_disk(scene.data, "size=5m") as remount:
-        subprocess.run(["cp", "-a", f"{scene.directory}/made/.", str(scene.data)], check=True)
+        copy(scene.directory / "made", scene.data)
         scene.open()
         while not scene.seen:
             scene.append(size=200_000)
@@ -210,6 +238,6 @@ def really(scene: Scene) -> None:
         remount("size=50m")
         scene.work()
         scene.close()
-        subprocess.run(["cp", "-a", f"{scene.data}/.", f"{scene.directory}/made"], check=True)
+        copy(scene.data, scene.directory / "made")
     scene.data.rmdir()
     (scene.directory / "made").rename(scene.data)
