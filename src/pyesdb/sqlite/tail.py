@@ -7,7 +7,8 @@ another frame behind that, the bad one was good once; it was damaged, and what w
 behind it would be gone without a word. (Format of the log: sqlite.org/fileformat2.html#walformat.)
 
 Not to be told apart: damage in the last COMMIT (and in the 24 bytes before the last page of the
-one before), and a write that was cut short.
+one before), and a write that was cut short. Nor is a log that was not synced when the power went
+(durability "os"), if the store's durability is "fsync" before it is written to again.
 What must never happen here: a log called damaged because another process writes to it now.
 """
 
@@ -78,13 +79,15 @@ def _end(connection: apsw.Connection) -> int:
 
 
 def _damaged(path: Path, end: int) -> bool:
-    try:
+    try:  # closing it drops no lock of SQLite's: there are none on a log
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
         log = _open(descriptor)
-        return log is not None and _behind(log, end)
+        if log is None or os.fstat(descriptor).st_size <= _HEADER + end * log.size:
+            return False
+        return _behind(log, end)
     finally:
         os.close(descriptor)
 
