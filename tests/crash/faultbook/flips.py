@@ -173,7 +173,7 @@ def marker(scene: Scene) -> None:
     right = asked(scene)
     scene.close()
     path = scene.data / "pyesdb.json"
-    for place in range(path.stat().st_size):
+    for place in range(0, path.stat().st_size, 2):
         with one_flip(scene, path, place):
             try:
                 scene.open()
@@ -193,7 +193,7 @@ def key_check(scene: Scene) -> None:
     scene.close()
     path = cipher.check_path(scene.file())
     cipher.write_check(scene.file(), cipher.new_check(Key(bytes(32))))
-    for place in range(0, path.stat().st_size, 6):
+    for place in range(0, path.stat().st_size, 9):
         with one_flip(scene, path, place):
             scene.open()
             for asking in questions(scene.db, HURT).values():
