@@ -69,7 +69,16 @@ def entry(
         own = f"{chapter}.{name or inject.__name__}"
         assert own not in BOOK, own
         BOOK[own] = Entry(
-            own, chapter, fault, see, then, inject, then == GOES_ON, slow, asynchronous, lost
+            own,
+            chapter,
+            fault,
+            see,
+            then,
+            inject,
+            then.startswith(GOES_ON),
+            slow,
+            asynchronous,
+            lost,
         )
         return inject
 

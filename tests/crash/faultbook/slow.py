@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 
 import pyesdb
-from tests.crash.faultbook.book import entry
+from tests.crash.faultbook.book import GOES_ON, entry
 from tests.crash.faultbook.scene import HURT, OTHER, Scene, patched
 from tests.crash.faultbook.vfs import Fault, Gate, faults
 
@@ -25,7 +25,11 @@ def started(doing: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-@entry("The fsync of a COMMIT takes longer than the deadline of those who wait", LATE)
+@entry(
+    "The fsync of a COMMIT takes longer than the deadline of those who wait",
+    LATE,
+    then=f"{GOES_ON}; the caller whose thread is in the COMMIT waits for the disk",
+)
 def fsync(scene: Scene) -> None:
     gate = Gate()
     with faults(Fault("xSync", LOG, times=1, gate=gate)):
