@@ -23,6 +23,7 @@ from pyesdb.transfer import InvalidExport, TruncatedExport, export_events, impor
 from tests.crash.faultbook.book import entry
 from tests.crash.faultbook.scene import HURT, OTHER, Scene
 from tests.crash.faultbook.vfs import Fault, armed
+from tests.verify.tools import checkpoint
 
 PAGE = 4096
 SEED = 4
@@ -101,6 +102,7 @@ def flipped_store(scene: Scene, every: int) -> None:
     scene.append(count=200, size=300)
     right, other = asked(scene), asked(scene, OTHER)
     scene.close()
+    checkpoint(scene.file())  # else the log may have the page, and it is not looked at
     for place in spread(scene.file().stat().st_size)[1::every]:
         with one_flip(scene, scene.file(), place):
             scene.open()
