@@ -31,7 +31,7 @@ from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import Read
-from pyesdb.store.runtime import POLL_S
+from pyesdb.store.outbox import POLL_S
 from pyesdb.store.writes import UNCHANGED, Append
 
 T = TypeVar("T")
@@ -66,8 +66,10 @@ class AsyncStore:
             await self._in_pool(self._handle.runtime)
 
     async def _submit(self, command: Any, timeout: Duration | None = None) -> Any:
-        await self._bind()
-        return await self._handle.submit_async(command, timeout)
+        loop = self._loop.check()
+        if not self._handle.bound:
+            await self._in_pool(self._handle.runtime)
+        return await self._handle.submit_async(command, timeout, loop)
 
     async def append(
         self,
@@ -81,8 +83,7 @@ class AsyncStore:
         timeout: Duration | None = None,
     ) -> AppendResult:
         """See `Store.append`. Cancelled while queued: nothing is stored."""
-        part = writes.part_of(stream, events, expected)
-        command = self._calls.append([part], condition, command_id, tracking, many=False)
+        command = writes.append(stream, events, expected, condition, command_id, tracking)
         return self._calls.appended(command, await self._submit(command, timeout))
 
     async def append_many(
@@ -95,8 +96,7 @@ class AsyncStore:
         timeout: Duration | None = None,
     ) -> AppendManyResult:
         """See `Store.append_many`."""
-        parts = writes.parts_of(appends)
-        command = self._calls.append(parts, condition, command_id, tracking, many=True)
+        command = writes.append_many(appends, condition, command_id, tracking)
         return self._calls.appended(command, await self._submit(command, timeout))
 
     async def outcome(

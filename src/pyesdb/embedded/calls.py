@@ -34,19 +34,19 @@ _PAGE = 1000
 
 
 def append_result(
-    runtime: StoreRuntime, stream: str, result: tuple[int, int, int, int], *, duplicate: bool
+    runtime: StoreRuntime, stream: str, outcome: Appended, index: int = 0
 ) -> AppendResult:
     """The user's form of one stream's part of an append."""
-    _, count, version, position = result
-    return AppendResult(
-        stream=stream,
-        version=version if version >= 0 else None,
-        position=position if position >= 0 else None,
-        first_version=version - count + 1 if count else None,
-        first_position=position - count + 1 if count else None,
-        count=count,
-        duplicate=duplicate,
-        token=Token(runtime.incarnation, runtime.applier.newest),
+    _, count, version, position = outcome.results[index]
+    return AppendResult(  # positional: half the time, and every append makes one
+        stream,
+        version if version >= 0 else None,
+        position if position >= 0 else None,
+        version - count + 1 if count else None,
+        position - count + 1 if count else None,
+        count,
+        outcome.duplicate,
+        Token(runtime.incarnation, runtime.applier.newest),
     )
 
 
@@ -57,8 +57,8 @@ def result_of(
     if not isinstance(outcome, Appended):
         raise RequestError("this command id belongs to a call that was no append")
     found = tuple(
-        append_result(runtime, name, result, duplicate=outcome.duplicate)
-        for name, result in zip(names, outcome.results, strict=True)
+        append_result(runtime, name, outcome, index)
+        for index, name in zip(range(len(outcome.results)), names, strict=True)
     )
     if not outcome.many:
         return found[0]
@@ -77,22 +77,12 @@ class Calls:
     def __init__(self, handle: StoreHandle) -> None:
         self.handle = handle
 
-    def append(
-        self,
-        parts: list[c.StreamAppend],
-        condition: Any,
-        command_id: Any,
-        tracking: Any,
-        *,
-        many: bool,
-    ) -> c.AppendEvents:
-        """The command of append and append_many."""
-        return writes.append(parts, condition, command_id, tracking, many=many)
-
     def appended(self, command: c.AppendEvents, outcome: Outcome) -> Any:
-        """Its result."""
-        names = [part.stream for part in command.appends]
-        return result_of(self.handle.last(), outcome, names)
+        """The result of append and append_many."""
+        runtime = self.handle.last()
+        if outcome.__class__ is Appended and not command.many:
+            return append_result(runtime, command.appends[0].stream, outcome)
+        return result_of(runtime, outcome, [part.stream for part in command.appends])
 
     def stream_read(
         self,

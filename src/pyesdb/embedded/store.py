@@ -24,7 +24,7 @@ from pyesdb.model.selectors import AppendCondition, Selector
 from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
-from pyesdb.store.runtime import POLL_S
+from pyesdb.store.outbox import POLL_S
 from pyesdb.store.writes import UNCHANGED, Append
 
 
@@ -60,8 +60,7 @@ class Store:
         Raises WrongExpectedVersion, ConditionFailed, TrackingConflict, LimitExceeded, InvalidEvent,
         DeadlineExceeded (nothing stored), OutcomeUnknown.
         """
-        part = writes.part_of(stream, events, expected)
-        command = self._calls.append([part], condition, command_id, tracking, many=False)
+        command = writes.append(stream, events, expected, condition, command_id, tracking)
         return self._calls.appended(command, self._handle.submit(command, timeout))
 
     def append_many(
@@ -77,8 +76,7 @@ class Store:
 
         Raises what `append` raises; then nothing is stored in any of the streams.
         """
-        parts = writes.parts_of(appends)
-        command = self._calls.append(parts, condition, command_id, tracking, many=True)
+        command = writes.append_many(appends, condition, command_id, tracking)
         return self._calls.appended(command, self._handle.submit(command, timeout))
 
     def outcome(

@@ -10,7 +10,7 @@ from pyesdb.machine.refusals import (
 )
 from pyesdb.machine.state import ACTIVE, DELETED, TOMBSTONED, Stream, stored_digest
 from pyesdb.machine.transaction import Tx
-from pyesdb.model.commands import AppendEvents, StreamAppend
+from pyesdb.model.commands import AppendEvents, Condition, StreamAppend
 from pyesdb.model.encoding import decode_json, deeper_than, encode_tags, is_json, payload_value
 from pyesdb.model.errors import InvalidEvent
 from pyesdb.model.events import Record, record_bytes
@@ -33,7 +33,7 @@ def append(tx: Tx, command: AppendEvents) -> Appended | Refused:
     refusals: list[Refused] = []
     fresh = repeated = False
     for part in command.appends:
-        found = _expectation(tx, part)
+        found = _expectation(tx, part, tx.streams.get(part.stream))
         if isinstance(found, Refused):
             return found
         if found:
@@ -49,8 +49,11 @@ def append(tx: Tx, command: AppendEvents) -> Appended | Refused:
         return Appended(tuple(earlier), command.many, duplicate=True)
     if refusals:
         return refusals[0]
-    refusal = _tracking(tx, command) or _condition(tx, command) or _quotas(tx, command)
-    if refusal:
+    if command.tracking and (refusal := _tracking(tx, *command.tracking)):
+        return refusal
+    if command.condition and (refusal := _condition(tx, command.condition)):
+        return refusal
+    if tx.has_quotas and (refusal := _quotas(tx, command)):
         return refusal
     if command.tracking:
         tx.run("set_tracked", *command.tracking)
@@ -97,9 +100,10 @@ def _last(tx: Tx, name: str) -> int:
     return -1 if stream is None else stream.last
 
 
-def _expectation(tx: Tx, part: StreamAppend) -> Refused | list[Result] | None:
+def _expectation(
+    tx: Tx, part: StreamAppend, stream: Stream | None
+) -> Refused | list[Result] | None:
     """A refusal, the earlier result if these very events stand there, or None: go on."""
-    stream = tx.stream(part.stream)
     expected = part.expected
     if stream is None:
         return None if expected in (ANY, NO_STREAM) else wrong_version(part.stream, expected, -1)
@@ -137,10 +141,7 @@ def _earlier(tx: Tx, part: StreamAppend, stream: Stream, start: int) -> list[Res
     return [(stream.id, count, rows[-1][0], rows[-1][2])]
 
 
-def _tracking(tx: Tx, command: AppendEvents) -> Refused | None:
-    if command.tracking is None:
-        return None
-    source, position = command.tracking
+def _tracking(tx: Tx, source: str, position: int) -> Refused | None:
     found = tx.all("tracked", source)
     if found and position <= found[0][0]:
         return refuse(
@@ -154,10 +155,8 @@ def _tracking(tx: Tx, command: AppendEvents) -> Refused | None:
     return None
 
 
-def _condition(tx: Tx, command: AppendEvents) -> Refused | None:
-    if command.condition is None:
-        return None
-    found = matching_position(tx, command.condition)
+def _condition(tx: Tx, condition: Condition) -> Refused | None:
+    found = matching_position(tx, condition)
     if isinstance(found, Refused) or found is None:
         return found
     return refuse(
@@ -196,7 +195,7 @@ def _quotas(tx: Tx, command: AppendEvents) -> Refused | None:
 
 
 def _write(tx: Tx, part: StreamAppend) -> Result:
-    stream = tx.stream(part.stream)
+    stream = tx.streams.get(part.stream)
     if not part.events:
         return (-1, 0, -1, -1) if stream is None else _nothing(stream)
     stream = tx.add_stream(part.stream) if stream is None else tx.to_change(part.stream, stream)

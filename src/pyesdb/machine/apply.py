@@ -121,13 +121,17 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
     names: dict[str, None] = {}
     types: set[str] = set()
     tags: set[str] = set()
+    known_streams, known_types = tx.streams.base, tx.types.base
     for command in commands:
         if isinstance(command, c.AppendEvents):
             for part in command.appends:
-                names[part.stream] = None
+                if part.stream not in known_streams:
+                    names[part.stream] = None
                 for event in part.events:
-                    types.add(event[0])
-                    tags.update(event[6])
+                    if event[0] not in known_types:
+                        types.add(event[0])
+                    if event[6]:
+                        tags.update(event[6])
             if command.condition:
                 for clause in command.condition.clauses:
                     types.update(clause.types or ())
@@ -138,6 +142,9 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
             (c.DeleteStream, c.TruncateStream, c.SetStreamMetadata, c.RecordSnapshot),
         ):
             names[command.stream] = None
-    tx.load_streams(names)
-    tx.load_names("types_by_name", tx.types, types)
-    tx.load_names("tags_by_name", tx.tags, tags)
+    if names:
+        tx.load_streams(names)
+    if types:
+        tx.load_names("types_by_name", tx.types, types)
+    if tags:
+        tx.load_names("tags_by_name", tx.tags, tags)

@@ -19,9 +19,13 @@ _PRUNE_ROWS = 2000
 
 
 def load(tx: Tx, commands: Sequence[Command]) -> Known:
-    """What is recorded of the ids of these commands, in one statement."""
+    """What is recorded of the ids of these commands, in one statement.
+
+    Ids begin with their time, so a new one is as a rule larger than all that are recorded.
+    """
+    newest = tx.newest_record
     known: Known = {}
-    for id_, digest, outcome in tx.find("records", [command.id for command in commands]):
+    for id_, digest, outcome in tx.find("records", [c.id for c in commands if c.id <= newest]):
         known.setdefault(id_, []).append((digest, outcome))
     return known
 
@@ -53,8 +57,14 @@ def recall(known: Known, command: Command) -> Outcome | None:
 def add(tx: Tx, known: Known, command: Command, outcome: Outcome) -> bytes:
     """Record the outcome of a new command; returns it encoded."""
     encoded = encode_outcome(outcome)
-    tx.new_records.append((command.id, command.digest, tx.now, encoded))
-    known.setdefault(command.id, []).append((command.digest, encoded))
+    id_ = command.id
+    tx.new_records.append((id_, command.digest, tx.now, encoded))
+    if id_ > tx.newest_record:
+        tx.newest_record = id_
+    if id_ in known:
+        known[id_].append((command.digest, encoded))
+    else:
+        known[id_] = [(command.digest, encoded)]
     return encoded
 
 

@@ -116,11 +116,14 @@ class Tx:
         self._read_settings()
         self._published = self._read_state()
         self.ids = list(self.all("dictionary_ids")[0])
+        self.newest_record: bytes = self.all("newest_record")[0][0] or b""
         self.discard()
 
     def _read_settings(self) -> None:
         raw = self.meta.get("settings")
         self.settings = msgspec.msgpack.decode(raw, type=Settings) if raw else Settings()
+        limits = self.settings.max_events, self.settings.max_bytes, self.settings.max_streams
+        self.has_quotas = any(limit is not None for limit in limits)
         self.frozen = bool(self.meta.get("frozen", 0))
         self.sealed = bool(self.meta.get("sealed", 0))
 
@@ -141,8 +144,14 @@ class Tx:
         self.new_event_tags: list[tuple[int, int]] = []
         self.new_payloads: list[tuple[Any, ...]] = []
         self.new_records: list[tuple[Any, ...]] = []
+        self._rows: tuple[tuple[str, list[Any]], ...] = (
+            ("add_streams", self.new_streams),
+            ("add_types", self.new_types),
+            ("add_tags", self.new_tags),
+            ("add_event_tags", self.new_event_tags),
+            ("add_event_payloads", self.new_payloads),
+        )
         self.dirty: dict[str, Stream] = {}
-        self.meta_changed = False
 
     def rollback(self) -> None:
         """After a ROLLBACK: the next numbers and the meta rows come from the file again."""
@@ -151,11 +160,11 @@ class Tx:
 
     def publish(self) -> None:
         """After COMMIT: what was provisional is true."""
-        self._published = msgspec.structs.replace(self.state)
+        self._published = self.state
+        self.state = msgspec.structs.replace(self.state)
         self.streams.publish()
         self.types.publish()
         self.tags.publish()
-        self.discard()
 
     def begin(self, seq: int, time: int) -> None:
         """A new entry: the log's clock never goes back."""
@@ -234,13 +243,7 @@ class Tx:
         """Write the gathered rows: before a question about events, and at the end of an entry."""
         if self.new_events:
             self.insert_events()
-        for name, values in (
-            ("add_streams", self.new_streams),
-            ("add_types", self.new_types),
-            ("add_tags", self.new_tags),
-            ("add_event_tags", self.new_event_tags),
-            ("add_event_payloads", self.new_payloads),
-        ):
+        for name, values in self._rows:
             if values:
                 self.insert(name, values)
                 values.clear()
@@ -263,7 +266,6 @@ class Tx:
         self.run("set_meta", key, value)
         self.meta[key] = value
         self._read_settings()
-        self.meta_changed = True
 
     def finish(self) -> None:
         """Write what is left, and the state: into the entry's last event, else into its own row."""

@@ -291,7 +291,7 @@ def append_events(
     """An append command with its content digest."""
     appends = tuple(appends)
     content = [(a.stream, a.expected, a.digest) for a in appends]
-    digest = digest_of((content, condition, tracking, many))
+    digest = blake2b(_encode((content, condition, tracking, many)), digest_size=16).digest()
     return AppendEvents(id, digest, 0, appends, condition, tracking, many)
 
 
@@ -306,17 +306,14 @@ def condition_of(selector: Selector, after: int | None) -> Condition:
     return Condition(selector.clauses, after or 0)
 
 
-def command_events(command: Command) -> int:
-    """Events in a command."""
+def weight(command: Command) -> tuple[int, int]:
+    """Events of a command, and about how many bytes it has: for queues and groups."""
     if isinstance(command, AppendEvents):
-        return sum(len(append.events) for append in command.appends)
-    return 0
-
-
-def command_bytes(command: Command) -> int:
-    """Approximate bytes of a command, for queues and groups."""
-    if isinstance(command, AppendEvents):
-        return 100 + sum(append.size for append in command.appends)
+        events, size = 0, 100
+        for part in command.appends:
+            events += len(part.events)
+            size += part.size
+        return events, size
     if isinstance(command, RecordSnapshot):
-        return 100 + len(command.data) + len(command.metadata)
-    return 200
+        return 0, 100 + len(command.data) + len(command.metadata)
+    return 0, 200

@@ -23,7 +23,8 @@ Record = tuple[str, bytes, int | None, str | None, bytes, bytes, tuple[str, ...]
 data, metadata (JSON or b""), tags."""
 
 
-_NAMES_MAX = 100_000  # more than type, id and tags can have together
+_NEAR = limits.EVENT_BYTES_MAX - 100_000
+"""Up to here type, id and tags, whatever they are, make no event too large."""
 
 
 def record_bytes(record: Record) -> int:
@@ -78,7 +79,7 @@ class NewEvent:
             meta,
             check_tags(tags) if tags != () else (),
         )
-        near = len(encoded) + len(meta) > limits.EVENT_BYTES_MAX - _NAMES_MAX
+        near = len(encoded) + len(meta) > _NEAR
         if near and record_bytes(record) > limits.EVENT_BYTES_MAX:
             raise LimitExceeded(
                 f"the event {type!r} has {record_bytes(record):,} bytes, more than "
@@ -88,12 +89,12 @@ class NewEvent:
                 value=record_bytes(record),
                 setting="max_event_bytes",
             )
-        object.__setattr__(self, "_record", record)
+        _set(self, record)
 
     @classmethod
     def _of(cls, record: Record) -> "NewEvent":
         event = cls.__new__(cls)
-        object.__setattr__(event, "_record", record)
+        _set(event, record)
         return event
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -161,6 +162,10 @@ class NewEvent:
 
     def __repr__(self) -> str:
         return f"NewEvent({self.type!r}, {self.data[:60]!r}, id={str(self.id)!r})"
+
+
+_record_slot: Any = NewEvent.__dict__["_record"]
+_set = _record_slot.__set__  # past __setattr__: only here
 
 
 def _metadata(encoded: bytes) -> dict[str, Any]:
@@ -275,13 +280,20 @@ def new_events(events: object) -> list[Record]:
     """The records of one NewEvent or an iterable of them; raises InvalidEvent."""
     if isinstance(events, NewEvent):
         return [events._record]  # pyright: ignore[reportPrivateUsage]
+    found = _listed(events)
+    if found and set(map(type, found)) != {NewEvent}:
+        for event in found:
+            if not isinstance(event, NewEvent):
+                raise InvalidEvent(f"append takes NewEvent objects, not {type(event).__name__}")
+    return [event._record for event in found]
+
+
+def _listed(events: object) -> list[Any]:
+    if events.__class__ is list:  # the look at abstract classes below takes longer than a command
+        return cast("list[Any]", events)
     if isinstance(events, (str, bytes, Mapping)):
         raise InvalidEvent("append takes NewEvent objects, not text, bytes or a mapping")
     if not isinstance(events, Iterable):
         name = type(events).__name__
         raise InvalidEvent(f"append takes a NewEvent or an iterable of them, not {name}")
-    found: list[Any] = list(cast("Iterable[Any]", events))
-    for event in found:
-        if not isinstance(event, NewEvent):
-            raise InvalidEvent(f"append takes NewEvent objects, not {type(event).__name__}")
-    return [event._record for event in found]  # pyright: ignore[reportPrivateUsage]
+    return list(cast("Iterable[Any]", events))

@@ -1,7 +1,8 @@
 """A handle's tie to a store: to the id until the first operation, then to the incarnation."""
 
-from collections.abc import Callable
-from typing import TypeVar
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from pyesdb.model.commands import Command
 from pyesdb.model.durations import timeout_s
@@ -67,17 +68,22 @@ class StoreHandle:
 
     def submit(self, command: Command, timeout: object = None) -> Outcome:
         """The outcome of a command; a refusal is raised."""
-        self.node.writable()
-        runtime = self.runtime()
+        runtime = self._writable()
         limit = runtime.config.timeout if timeout is None else timeout_s(timeout)
         return runtime.submit(command, limit)
 
-    async def submit_async(self, command: Command, timeout: object = None) -> Outcome:
-        """The same without blocking the event loop."""
-        self.node.writable()
-        runtime = self.runtime()
+    def submit_async(
+        self, command: Command, timeout: object, loop: AbstractEventLoop
+    ) -> Coroutine[Any, Any, Outcome]:
+        """The same without blocking `loop`, the running one."""
+        runtime = self._writable()
         limit = runtime.config.timeout if timeout is None else timeout_s(timeout)
-        return await runtime.submit_async(command, limit)
+        return runtime.submit_async(command, limit, loop)
+
+    def _writable(self) -> StoreRuntime:
+        self.node.writable()
+        found = self._runtime
+        return self.runtime() if found is None or found.ended is not None else found
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a read connection."""

@@ -38,6 +38,7 @@ class LockFile:
         # `with` on the lock itself: a signal can leave a Condition's own `with` half-way
         self._mutex = threading.Lock()
         self._free = threading.Condition(self._mutex)
+        self._asking = 0
         self._opening = threading.Lock()
 
     def _open(self) -> int:
@@ -50,11 +51,11 @@ class LockFile:
                     self._fd = os.open(self.path, flags | os.O_CLOEXEC, 0o600)
             return self._fd
 
-    def _lock(self, byte: int, kind: int) -> bool:
+    def _lock(self, byte: int, kind: int, count: int = 1) -> bool:
         while True:
             descriptor = self._fd
             try:
-                fcntl.lockf(self._open() if descriptor < 0 else descriptor, kind, 1, byte)
+                fcntl.lockf(self._open() if descriptor < 0 else descriptor, kind, count, byte)
             except PyesdbError:  # it cannot be opened; some of ours are an OSError as well
                 raise
             except OSError as error:
@@ -80,21 +81,22 @@ class LockFile:
             if self._owner is not None:
                 return False
             self._owner = owner
-        if self._lock(_GATE, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            try:
-                if self._lock(_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    return True
-            finally:
-                self._lock(_GATE, fcntl.LOCK_UN)
+        if self._lock(_GATE, fcntl.LOCK_EX | fcntl.LOCK_NB, 2):  # both bytes, or none
+            self._lock(_GATE, fcntl.LOCK_UN)
+            return True
         self._disown()
         return False
 
     def acquire(self, owner: object) -> None:
         """Wait for the lock, in the order of arrival. Never on an event loop or a main thread."""
         with self._mutex:
-            while self._owner is not None:
-                self._free.wait(_LOOK_S)
-            self._owner = owner
+            self._asking += 1
+            try:
+                while self._owner is not None:
+                    self._free.wait(_LOOK_S)
+                self._owner = owner
+            finally:
+                self._asking -= 1
         try:
             self._lock(_GATE, fcntl.LOCK_EX)
             self._lock(_LOCK, fcntl.LOCK_EX)
@@ -144,7 +146,8 @@ class LockFile:
     def _disown(self) -> None:
         with self._mutex:
             self._owner = None
-            self._free.notify_all()
+            if self._asking:
+                self._free.notify_all()
 
     def try_shared(self) -> bool:
         """Take the lock together with other sharers (the database's own lock file)."""

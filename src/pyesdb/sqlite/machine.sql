@@ -61,6 +61,9 @@ SELECT id, digest, outcome FROM command WHERE id IN (?);
 -- name: add_records
 INSERT OR REPLACE INTO command (id, digest, time, outcome) VALUES (?, ?, ?, ?);
 
+-- name: newest_record
+SELECT max(id) FROM command;
+
 -- name: next_records
 SELECT id, digest, time FROM command WHERE id > ? ORDER BY id, digest LIMIT ?;
 

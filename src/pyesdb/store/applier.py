@@ -59,6 +59,7 @@ class Applier:
         database: str | None = None,
     ) -> None:
         self._path = path
+        self._name = str(path)
         self._on_open = on_open
         self._database = database
         self._keys = keys
@@ -100,15 +101,16 @@ class Applier:
         if connection is None:
             connection = self._open()
         try:
-            with files.typed_errors(self._path):
-                connection.execute("BEGIN IMMEDIATE")
-                tx = self._tx
-                if tx is None:
-                    tx = self._tx = self._first_tx(connection)
-                elif connection.data_version() != self._data_version:
-                    tx.reload()
-        except Exception:
+            connection.execute("BEGIN IMMEDIATE")
+            tx = self._tx
+            if tx is None:
+                tx = self._tx = self._first_tx(connection)
+            elif connection.data_version() != self._data_version:
+                tx.reload()
+        except Exception as error:
             self.close()  # no transaction stays open behind an error
+            if isinstance(error, files.FAILURES) and not isinstance(error, PyesdbError):
+                raise files.translate(error, self._path) from error
             raise
         self.newest = tx.state.seq
         return tx.state.seq, tx.state.clock
@@ -124,7 +126,7 @@ class Applier:
 
     def _found_inode(self) -> tuple[int, int]:
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._name)
         except FileNotFoundError:
             raise MovedError from None
         except OSError as error:

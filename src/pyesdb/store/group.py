@@ -80,20 +80,27 @@ class Group:
 
     def settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
         """Answer: called by the applier, behind the COMMIT."""
-        answers: dict[bytes, list[Outcome]] = {}
+        answers: dict[bytes, Outcome] = {}
+        later: dict[bytes, list[Outcome]] = {}
         for command, outcome in zip(entry.commands, outcomes, strict=True):
-            answers.setdefault(command.id, []).append(outcome)
-        self._answer(answers)
+            if answers.setdefault(command.id, outcome) is not outcome:
+                later.setdefault(command.id, []).append(outcome)
+        self._answer(answers, later)
 
-    def _answer(self, answers: dict[bytes, list[Outcome]]) -> None:
+    def _answer(
+        self, answers: dict[bytes, Outcome], later: dict[bytes, list[Outcome]] | None = None
+    ) -> None:
         """One id may be there more than once: its outcomes are in the order of the slots."""
         settled: list[Slot] = []
         for slot in self.slots:
-            found = answers.get(slot.command.id)
-            if found and slot.state is not DONE:
-                slot.outcome = found.pop(0) if len(found) > 1 else found[0]
+            id_ = slot.command.id
+            found = answers.get(id_)
+            if found is not None and slot.state is not DONE:
+                slot.outcome = found
                 slot.state = DONE
                 settled.append(slot)
+                if later and later.get(id_):
+                    answers[id_] = later[id_].pop(0)
         wake_all(settled)
         self.slots = [slot for slot in self.slots if slot.state is not DONE]
 
@@ -135,10 +142,10 @@ class Group:
         self._log.release()
 
 
-def _firsts(found: dict[bytes, Outcome | None]) -> dict[bytes, list[Outcome]]:
+def _firsts(found: dict[bytes, Outcome | None]) -> dict[bytes, Outcome]:
     """Recorded outcomes as the first answers that they are."""
     return {
-        id_: [Appended(outcome.results, outcome.many) if isinstance(outcome, Appended) else outcome]
+        id_: Appended(outcome.results, outcome.many) if isinstance(outcome, Appended) else outcome
         for id_, outcome in found.items()
         if outcome is not None
     }

@@ -8,6 +8,7 @@ What must never happen here: a lane whose leader is gone, whatever was raised in
 handler's exception, too); an answer before the commit; a lock held across COMMIT except the lead.
 """
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -21,6 +22,7 @@ from pyesdb.model.errors import DeadlineExceeded, Internal, PyesdbError
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
+from pyesdb.store.deadlines import Deadlines
 from pyesdb.store.group import Group, internal, outcome_unknown
 from pyesdb.store.handing import Handing, Interlude, start_thread, surely
 from pyesdb.store.slots import (
@@ -44,6 +46,7 @@ _WAITER = object()
 
 _GROUPS = 8
 _LATE_S = 5.0
+POLL_S = 0.005
 
 
 class Outbox:
@@ -62,10 +65,12 @@ class Outbox:
         self._mutex = threading.Lock()
         self._room = threading.Condition(self._mutex)
         self._queue: deque[Slot] = deque()
+        self._asking = 0
         self._waiting_bytes = 0
         self._leader: object = None
         self._group = Group(applier, log, on_moved)
         self._closed: PyesdbError | None = None
+        self._deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = {}
 
     # -- callers
 
@@ -89,25 +94,53 @@ class Outbox:
             raise
         return answer(slot)
 
-    async def submit_async(self, slot: AsyncSlot) -> None:
-        """Queue an async caller's slot; its future is resolved when the slot is settled.
-
-        The deadline and cancellation are the caller's: it calls `withdraw` and looks at the slot.
-        """
-        with self._mutex:
-            self._check_open()
-            self._append(slot)
-            lead = self._leader is None
-            handing = Handing(slot)
-            if lead:
-                self._leader = handing
+    async def submit_async(
+        self, command: Command, timeout_s: float, loop: asyncio.AbstractEventLoop
+    ) -> Outcome:
+        """The same without blocking `loop`, the running one; cancelling withdraws what waits."""
+        end = loop.time() + timeout_s
+        while self.full():
+            if loop.time() >= end:
+                raise self.late("the store's queue is full")
+            await asyncio.sleep(POLL_S)
+        slot = AsyncSlot(command, loop)
+        handing: Handing | None = None
+        deadlines = self._deadlines.get(loop) or self._new_deadlines(loop)
+        deadlines.add(slot, end)
         try:
-            if lead:  # tasks that are ready now queue up first, and share the commit
-                slot.loop.call_soon(self._pass_to_pool, handing)
+            with self._mutex:
+                self._check_open()
+                self._append(slot)
+                if self._leader is None:
+                    self._leader = handing = Handing(slot)
+            if handing is not None:  # tasks that are ready now queue up first, and share the commit
+                loop.call_soon(self._pass_to_pool, handing)
             await slot.future
         except BaseException:
             surely(lambda: self._abandon(slot))
             raise
+        finally:
+            deadlines.discard(slot)
+        return answer(slot)
+
+    def _new_deadlines(self, loop: asyncio.AbstractEventLoop) -> Deadlines:
+        for other in [other for other in list(self._deadlines) if other.is_closed()]:
+            self._deadlines.pop(other, None)
+        found = self._deadlines[loop] = Deadlines(loop, self._too_late)
+        return found
+
+    def _too_late(self, slot: AsyncSlot) -> float | None:
+        """The moment of an async slot has come: not proposed, or proposed and not answered."""
+        if slot.future.done() or slot.state is DONE:
+            return None
+        if self.withdraw(slot):
+            slot.future.set_exception(self.late())
+        elif slot.late:
+            slot.future.set_exception(outcome_unknown(slot))
+        else:
+            slot.late = True
+            return slot.loop.time() + _LATE_S
+        return None
 
     def full(self) -> bool:
         """Whether as much waits as may wait."""
@@ -134,14 +167,21 @@ class Outbox:
     def _enqueue(self, slot: SyncSlot, deadline: float) -> None:
         with self._mutex:
             self._check_open()
-            while self.full():
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._room.wait(left):
-                    raise self.late("the store's queue is full")
-                self._check_open()
+            if self.full():
+                self._wait_for_room(deadline)
             self._append(slot)
             if self._leader is None:
                 self._leader = slot
+
+    def _wait_for_room(self, deadline: float) -> None:
+        self._asking += 1  # an interrupt may leave it too high: then somebody is woken for nothing
+        while self.full():
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._room.wait(left):
+                self._asking -= 1
+                raise self.late("the store's queue is full")
+            self._check_open()
+        self._asking -= 1
 
     def late(self, why: str = "") -> DeadlineExceeded:
         """The error of a deadline before the command was proposed; names who is in the way."""
@@ -248,7 +288,8 @@ class Outbox:
                 slot.state = TAKEN
                 group.append(slot)
                 self._waiting_bytes -= queue.popleft().bytes
-            self._room.notify_all()
+            if self._asking:
+                self._room.notify_all()
         return bool(group)
 
     def _commit(self, leader: object) -> bool:

@@ -1,8 +1,8 @@
 """One open store: its lane and its readers, opened when first needed, and how it ends."""
 
-import asyncio
 import threading
 import time
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
@@ -30,15 +30,12 @@ from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
-from pyesdb.store.group import outcome_unknown
-from pyesdb.store.outbox import Outbox, answer
+from pyesdb.store.outbox import Outbox
 from pyesdb.store.readers import Names, Reader, Readers
-from pyesdb.store.slots import DONE, AsyncSlot
 from pyesdb.telemetry.clock import now_us
 
 T = TypeVar("T")
 _SWEEP = 500
-POLL_S = 0.005
 
 
 class StoreRuntime:
@@ -150,39 +147,16 @@ class StoreRuntime:
             self.failure = str(error)
             raise
 
-    async def submit_async(self, command: Command, timeout_s: float) -> Outcome:
-        """The same without blocking the event loop; cancelling withdraws what is only queued."""
-        loop = asyncio.get_running_loop()
+    async def submit_async(
+        self, command: Command, timeout_s: float, loop: AbstractEventLoop
+    ) -> Outcome:
+        """The same without blocking `loop`, the running one; cancelling withdraws what waits."""
         self.used = time.monotonic()
-        end = loop.time() + timeout_s
-        while self.outbox.full():
-            if loop.time() >= end:
-                raise self.outbox.late("the store's queue is full")
-            await asyncio.sleep(POLL_S)
-        slot = AsyncSlot(command, loop)
-        timer = loop.call_at(end, self._late, slot)
         try:
-            await self.outbox.submit_async(slot)
-        finally:
-            timer.cancel()
-        try:
-            return _accepted(answer(slot))
+            return _accepted(await self.outbox.submit_async(command, timeout_s, loop))
         except (Corrupt, NewerFormat) as error:
             self.failure = str(error)
             raise
-
-    def _late(self, slot: AsyncSlot) -> None:
-        if slot.future.done() or slot.state is DONE:
-            return
-        if self.outbox.withdraw(slot):
-            slot.future.set_exception(self.outbox.late())
-        else:
-            slot.loop.call_later(5.0, self._too_late, slot)
-
-    @staticmethod
-    def _too_late(slot: AsyncSlot) -> None:
-        if not slot.future.done():
-            slot.future.set_exception(outcome_unknown(slot))
 
     # -- questions
 

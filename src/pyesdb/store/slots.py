@@ -4,7 +4,7 @@ import threading
 from asyncio import AbstractEventLoop, Future
 from typing import Any
 
-from pyesdb.model.commands import Command, command_bytes, command_events
+from pyesdb.model.commands import Command, weight
 from pyesdb.model.outcomes import Outcome
 
 QUEUED, TAKEN, DONE, WITHDRAWN = range(4)
@@ -17,8 +17,7 @@ class Slot:
 
     def __init__(self, command: Command) -> None:
         self.command = command
-        self.events = command_events(command)
-        self.bytes = command_bytes(command)
+        self.events, self.bytes = weight(command)
         self.state = QUEUED
         self.outcome: Outcome | None = None
         self.error: BaseException | None = None
@@ -49,11 +48,12 @@ class SyncSlot(Slot):
 class AsyncSlot(Slot):
     """A slot whose caller awaits a future."""
 
-    __slots__ = ("future", "loop")
+    __slots__ = ("future", "late", "loop")
 
     def __init__(self, command: Command, loop: AbstractEventLoop) -> None:
         super().__init__(command)
         self.loop = loop
+        self.late = False
         self.future: Future[Any] = loop.create_future()
 
 

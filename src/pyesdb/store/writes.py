@@ -71,27 +71,39 @@ def over(what: str, setting: str, limit: int, value: int) -> LimitExceeded:
 
 
 def append(
-    parts: Iterable[c.StreamAppend],
+    stream: object,
+    events: object,
+    expected: object,
     condition: object,
     command_id: object,
     tracking: object,
-    *,
-    many: bool,
 ) -> c.AppendEvents:
-    """The command of an append."""
-    found = tuple(parts)
-    if many:
-        _check_many(found)
+    """The command of an append to one stream."""
+    part = part_of(stream, events, expected)
     return c.append_events(
         uuid7_bytes() if command_id is None else check_uuid(command_id, "command_id").bytes,
-        found,
-        _condition(condition),
-        _tracking(tracking),
-        many=many,
+        (part,),
+        None if condition is None else _condition(condition),
+        None if tracking is None else _tracking(tracking),
     )
 
 
-def parts_of(appends: object) -> list[c.StreamAppend]:
+def append_many(
+    appends: object, condition: object, command_id: object, tracking: object
+) -> c.AppendEvents:
+    """The command of an append to several streams."""
+    parts = tuple(_parts_of(appends))
+    _check_many(parts)
+    return c.append_events(
+        uuid7_bytes() if command_id is None else check_uuid(command_id, "command_id").bytes,
+        parts,
+        None if condition is None else _condition(condition),
+        None if tracking is None else _tracking(tracking),
+        many=True,
+    )
+
+
+def _parts_of(appends: object) -> list[c.StreamAppend]:
     """The parts of an append_many."""
     if isinstance(appends, (Append, str, bytes, Mapping)) or not isinstance(appends, Iterable):
         name = type(appends).__name__  # pyright: ignore[reportUnknownArgumentType]
@@ -124,17 +136,13 @@ def _check_many(parts: tuple[c.StreamAppend, ...]) -> None:
         )
 
 
-def _condition(condition: object) -> c.Condition | None:
-    if condition is None:
-        return None
+def _condition(condition: object) -> c.Condition:
     if not isinstance(condition, AppendCondition):
         raise RequestError(f"condition must be an AppendCondition, not {type(condition).__name__}")
     return c.condition_of(condition.fail_if_events_match, condition.after)
 
 
-def _tracking(tracking: object) -> tuple[str, int] | None:
-    if tracking is None:
-        return None
+def _tracking(tracking: object) -> tuple[str, int]:
     if not isinstance(tracking, tuple) or len(tracking) != 2:  # pyright: ignore[reportUnknownArgumentType]
         raise RequestError(f"tracking must be (source, position), not {tracking!r:.60}")
     pair: tuple[Any, Any] = tracking  # pyright: ignore[reportUnknownVariableType]
