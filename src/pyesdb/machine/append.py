@@ -198,21 +198,23 @@ def _write(tx: Tx, part: StreamAppend) -> Result:
     stream = tx.streams.get(part.stream)
     if not part.events:
         return (-1, 0, -1, -1) if stream is None else _nothing(stream)
-    stream = tx.add_stream(part.stream) if stream is None else tx.to_change(part.stream, stream)
+    if stream is None:
+        stream = tx.add_stream(part.stream)
     state = tx.state
     version, position, created = stream.last, state.position, tx.now
     first_version, first_position = version + 1, position + 1
-    id_, events = stream.id, tx.new_events
+    id_, events, types = stream.id, tx.new_events, tx.types
     last_kind, type_id = "", 0
     for kind, event_id, time, content_type, data, metadata, tags in part.events:
         version += 1
         position += 1
         if kind != last_kind:
-            last_kind, type_id = kind, tx.type_id(kind)
+            last_kind, type_id = kind, types.get(kind) or tx.type_id(kind)
         encoded_tags = b""
         if tags:
             encoded_tags = encode_tags(tags)
-            tx.new_event_tags += [(tx.tag_id(tag), position) for tag in tags]
+            for tag in tags:
+                tx.new_event_tags += (tx.tag_id(tag), position)
         events += (
             position,
             id_,
@@ -272,6 +274,6 @@ def payload_rows(paths: tuple[str, ...], data: bytes, position: int) -> list[tup
 def _index_payload(tx: Tx, events: list[Record], position: int) -> None:
     for offset, event in enumerate(events):
         if event[3] is None or is_json(event[3]):
-            tx.new_payloads += payload_rows(
-                tx.settings.indexed_payload, event[4], position + offset
-            )
+            paths = tx.settings.indexed_payload
+            for row in payload_rows(paths, event[4], position + offset):
+                tx.new_payloads += row

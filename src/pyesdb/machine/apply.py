@@ -121,7 +121,7 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
     names: dict[str, None] = {}
     types: set[str] = set()
     tags: set[str] = set()
-    known_streams, known_types = tx.streams.base, tx.types.base
+    known_streams, known_types = tx.streams, tx.types
     for command in commands:
         if isinstance(command, c.AppendEvents):
             for part in command.appends:

@@ -38,7 +38,8 @@ def _index(tx: Tx, paths: tuple[str, ...]) -> None:
         last = rows[-1][0]
         for position, data, content_type in rows:
             if content_type is None or is_json(content_type):
-                tx.new_payloads += payload_rows(paths, data, position)
+                for row in payload_rows(paths, data, position):
+                    tx.new_payloads += row
         tx.flush()
 
 

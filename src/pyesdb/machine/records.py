@@ -58,7 +58,7 @@ def add(tx: Tx, known: Known, command: Command, outcome: Outcome) -> bytes:
     """Record the outcome of a new command; returns it encoded."""
     encoded = encode_outcome(outcome)
     id_ = command.id
-    tx.new_records.append((id_, command.digest, tx.now, encoded))
+    tx.new_records += (id_, command.digest, tx.now, encoded)
     if id_ > tx.newest_record:
         tx.newest_record = id_
     if id_ in known:

@@ -60,7 +60,6 @@ def _sweep(tx: Tx, name: str, stream: Stream, keep_from: int, limit: int) -> tup
     cut = rows[-1][0] + 1
     _keep_digests(tx, stream, rows, cut)
     freed = sum(_drop(tx, row) for row in rows)
-    stream = tx.to_change(name, stream)
     stream.swept = min(cut if cut <= stream.last else stream.last + 1, stream.first)
     if stream.swept > stream.last:  # as the file says it: no last event is left
         stream.last_id, stream.last_position = b"", -1

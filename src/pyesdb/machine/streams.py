@@ -21,7 +21,6 @@ def delete(tx: Tx, command: DeleteStream) -> Done | Refused:
         return deleted(command.stream)
     if refusal := _expected(command, stream):
         return refusal
-    stream = tx.to_change(command.stream, stream)
     stream.state = TOMBSTONED if command.tombstone else DELETED
     stream.first = stream.last + 1
     tx.touch(command.stream, stream)
@@ -57,7 +56,6 @@ def truncate(tx: Tx, command: TruncateStream) -> Done | Refused:
     if isinstance(stream, Refused):
         return stream
     if min(command.before, stream.last + 1) > stream.first:
-        stream = tx.to_change(command.stream, stream)
         stream.first = min(command.before, stream.last + 1)
         tx.touch(command.stream, stream)
     return Done()
@@ -68,7 +66,6 @@ def set_metadata(tx: Tx, command: SetStreamMetadata) -> Done | Refused:
     stream = _usable(tx, command.stream)
     if isinstance(stream, Refused):
         return stream
-    stream = tx.to_change(command.stream, stream)
     changes = command.changes
     if "max_age" in changes:
         stream.max_age = changes["max_age"]  # type: ignore[assignment]
@@ -113,6 +110,5 @@ def _hide_before(tx: Tx, name: str, stream: Stream, created: int) -> None:
         else:
             high = middle
     if low > stream.first:
-        stream = tx.to_change(name, stream)
         stream.first = low
         tx.touch(name, stream)

@@ -235,7 +235,7 @@ class Applier:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             if tx is not None:
-                tx.rollback()
+                tx.reload()
         except (*files.FAILURES, PyesdbError) as error:
             logger.warning("reopening %s after %s", self._path, error)
             self.close()
