@@ -61,7 +61,7 @@ class LocalLog:
         """The pid of the process that holds the lock file, if it is another one."""
         return None if self._lock is None else self._lock.holder()
 
-    def propose(self, commands: Sequence[Command]) -> None:
+    def propose(self, commands: list[Command]) -> None:
         """Make one entry of the commands, apply and commit it; raises LockBusyError."""
         try:
             lock = self._lock
@@ -69,7 +69,8 @@ class LocalLog:
                 raise LockBusyError
             seq, clock = self._file.begin()
             time = max(clock, self._clock())
-            commands = [*self._file.due(), *commands]
+            if due := self._file.due():
+                commands = [*due, *commands]
             self._deliver([Entry(seq + 1, time, _stamped(commands, time))])
         finally:
             self.release()

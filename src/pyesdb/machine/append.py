@@ -239,7 +239,9 @@ def _write(tx: Tx, part: StreamAppend) -> Result:
     state.bytes += part.size
     stream.last = version
     stream.last_id = part.events[-1][1]
-    _after_append(tx, part.stream, stream)
+    keep = tx.settings.max_count if stream.max_count is None else stream.max_count
+    if keep is not None or stream.state == DELETED:
+        _show(tx, part.stream, stream, keep)
     return id_, count, version, position
 
 
@@ -248,10 +250,10 @@ def _nothing(stream: Stream) -> Result:
     return stream.id, 0, stream.last if visible else -1, stream.last_position if visible else -1
 
 
-def _after_append(tx: Tx, name: str, stream: Stream) -> None:
+def _show(tx: Tx, name: str, stream: Stream, keep: int | None) -> None:
+    """What is visible after an append: a deleted stream is back, and has `keep` events at most."""
     changed = stream.state == DELETED
     stream.state = ACTIVE
-    keep = stream.max_count if stream.max_count is not None else tx.settings.max_count
     if keep is not None and stream.last + 1 - keep > stream.first:
         stream.first = stream.last + 1 - keep
         changed = True

@@ -29,7 +29,7 @@ def apply(tx: Tx, entry: c.Entry) -> list[Outcome]:
     outcomes: list[Outcome] = []
     parts: list[bytes] = []
     for command in entry.commands:
-        outcome = records.recall(known, command)
+        outcome = records.recall(known, command) if command.id in known else None
         if outcome is None:
             outcome, encoded = _fresh(tx, command, known)
         else:
@@ -51,7 +51,9 @@ def _fresh(tx: Tx, command: c.Command, known: records.Known) -> tuple[Outcome, b
             "the command arrived more than 120 s after it was made: nothing was stored, call again",
         )
         return expired, encode_outcome(expired)
-    outcome = _blocked(tx, command) or decide(tx, command)
+    outcome = _blocked(tx, command) if tx.sealed or tx.frozen else None
+    if outcome is None:
+        outcome = decide(tx, command)
     return outcome, records.add(tx, known, command, outcome)
 
 

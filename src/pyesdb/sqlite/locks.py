@@ -19,6 +19,7 @@ from pyesdb.model.errors import PyesdbError
 from pyesdb.sqlite import files
 
 _GATE, _LOCK = 0, 1
+_TAKEN = (errno.EACCES, errno.EAGAIN)
 _LOOK_S = 0.05
 """How long a thread sleeps that waits for another thread of its own process."""
 
@@ -59,7 +60,7 @@ class LockFile:
             except PyesdbError:  # it cannot be opened; some of ours are an OSError as well
                 raise
             except OSError as error:
-                if error.errno in (errno.EACCES, errno.EAGAIN):
+                if error.errno in _TAKEN:
                     return False
                 if error.errno == errno.EBADF:  # closed at this moment
                     raise

@@ -177,12 +177,11 @@ class Applier:
             connection = self._connection
             if connection is None or not connection.in_transaction:
                 self.begin()
-            if entry.seq <= self.applied:
+            applied = self.applied
+            if entry.seq != applied + 1:
                 self.rollback()
-                continue
-            if entry.seq != self.applied + 1:
-                applied = self.applied
-                self.rollback()
+                if entry.seq <= applied:
+                    continue
                 raise Fault(f"{self._path}: entry {entry.seq} came behind entry {applied}")
             self._settle(entry, self._apply(entry))
 

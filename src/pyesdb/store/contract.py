@@ -13,7 +13,7 @@ class Log(Protocol):
         """Deliver entries to `deliver`, from `applied + 1`."""
         ...
 
-    def propose(self, commands: Sequence[Command]) -> None:
+    def propose(self, commands: list[Command]) -> None:
         """Put commands into the log; their outcomes come with the delivery."""
         ...
 

@@ -109,8 +109,10 @@ class Outbox:
         deadlines.add(slot, end)
         try:
             with self._mutex:
-                self._check_open()
-                self._append(slot)
+                if self._closed is not None:
+                    raise self._closed
+                self._queue.append(slot)
+                self._waiting_bytes += slot.bytes
                 if self._leader is None:
                     self._leader = handing = Handing(slot)
             if handing is not None:  # tasks that are ready now queue up first, and share the commit
@@ -156,20 +158,14 @@ class Outbox:
                 slot.state = WITHDRAWN
             return slot.state == WITHDRAWN
 
-    def _check_open(self) -> None:
-        if self._closed is not None:
-            raise self._closed
-
-    def _append(self, slot: Slot) -> None:
-        self._queue.append(slot)
-        self._waiting_bytes += slot.bytes
-
     def _enqueue(self, slot: SyncSlot, deadline: float) -> None:
         with self._mutex:
-            self._check_open()
+            if self._closed is not None:
+                raise self._closed
             if self.full():
                 self._wait_for_room(deadline)
-            self._append(slot)
+            self._queue.append(slot)
+            self._waiting_bytes += slot.bytes
             if self._leader is None:
                 self._leader = slot
 
@@ -180,7 +176,8 @@ class Outbox:
             if left <= 0 or not self._room.wait(left):
                 self._asking -= 1
                 raise self.late("the store's queue is full")
-            self._check_open()
+            if self._closed is not None:
+                raise self._closed
         self._asking -= 1
 
     def late(self, why: str = "") -> DeadlineExceeded:

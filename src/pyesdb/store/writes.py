@@ -14,7 +14,7 @@ from pyesdb.model.errors import (
     LimitExceeded,
     RequestError,
 )
-from pyesdb.model.events import Record, new_events
+from pyesdb.model.events import new_events
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.names import EVENTS, check_label, check_stream, check_target
 from pyesdb.model.selectors import AppendCondition
@@ -37,7 +37,7 @@ class Append:
 
 
 def part_of(stream: object, events: object, expected: object) -> c.StreamAppend:
-    """One stream's part of an append."""
+    """One stream's part of an append, within the limits of one call."""
     code = expected_code(expected)
     if stream is None:
         if code != ANY:
@@ -45,16 +45,12 @@ def part_of(stream: object, events: object, expected: object) -> c.StreamAppend:
         name = EVENTS
     else:
         name = check_target(stream)
-    return checked_part(name, code, new_events(events))
-
-
-def checked_part(name: str, expected: int, events: list[Record]) -> c.StreamAppend:
-    """A part within the limits of one call."""
-    if len(events) > limits.APPEND_EVENTS_MAX:
+    records = new_events(events)
+    if len(records) > limits.APPEND_EVENTS_MAX:
         raise over(
-            "events in one append", "max_append_events", limits.APPEND_EVENTS_MAX, len(events)
+            "events in one append", "max_append_events", limits.APPEND_EVENTS_MAX, len(records)
         )
-    part = c.stream_append(name, expected, events)
+    part = c.stream_append(name, code, records)
     if part.size > limits.APPEND_BYTES_MAX:
         raise over("bytes in one append", "max_append_bytes", limits.APPEND_BYTES_MAX, part.size)
     return part
