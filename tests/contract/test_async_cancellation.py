@@ -11,6 +11,7 @@ import pytest
 
 import pyesdb
 from tests.contract.tools import one
+from tests.crash.faults import Gate
 
 
 def test_a_cancelled_append_is_withdrawn_or_committed_never_half(data_dir: Path) -> None:
@@ -113,6 +114,32 @@ def test_wait_for_raises_its_timeout_and_the_store_goes_on(data_dir: Path) -> No
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(store.read_all(at_least=10**9).to_list(), 0.05)
             assert (await store.append("s", one())).version == 1
+
+    asyncio.run(main())
+
+
+def test_each_task_has_its_own_deadline(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with pyesdb.open_async(data_dir, durability="os") as db:
+            store = db.store()
+            await store.append("warm", one())
+            gate = Gate(monkeypatch)
+            held = asyncio.create_task(store.append("held", one()))
+            assert await asyncio.to_thread(gate.entered.wait, 60)
+            late: list[float] = []
+
+            async def wait(timeout: float) -> None:
+                with pytest.raises(pyesdb.DeadlineExceeded, match="nothing was stored"):
+                    await store.append("late", one(), timeout=timeout)
+                late.append(timeout)
+
+            await asyncio.gather(*map(wait, [0.3, 0.01, 0.15]))
+            assert late == [0.01, 0.15, 0.3]
+            assert not held.done()
+            gate.go_on.set()
+            assert (await held).version == 0
+            assert not await store.exists("late")
+            assert (await store.append("late", one())).version == 0
 
     asyncio.run(main())
 

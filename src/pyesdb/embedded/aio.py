@@ -29,9 +29,9 @@ from pyesdb.model.selectors import AppendCondition, Selector
 from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
+from pyesdb.store.outbox import POLL_S
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import Read
-from pyesdb.store.outbox import POLL_S
 from pyesdb.store.writes import UNCHANGED, Append
 
 T = TypeVar("T")
@@ -69,7 +69,8 @@ class AsyncStore:
         loop = self._loop.check()
         if not self._handle.bound:
             await self._in_pool(self._handle.runtime)
-        return await self._handle.submit_async(command, timeout, loop)
+        runtime, limit = self._handle.writing(timeout)
+        return await runtime.submit_async(command, limit, loop)
 
     async def append(
         self,

@@ -23,7 +23,7 @@ from pyesdb.model.selectors import Selector, check_selector
 from pyesdb.model.versions import Token
 from pyesdb.node import listing
 from pyesdb.node.handle import StoreHandle
-from pyesdb.store import queries, writes
+from pyesdb.store import queries
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import AllRead, StreamRead, Until
 from pyesdb.store.runtime import StoreRuntime
@@ -80,7 +80,7 @@ class Calls:
     def appended(self, command: c.AppendEvents, outcome: Outcome) -> Any:
         """The result of append and append_many."""
         runtime = self.handle.last()
-        if outcome.__class__ is Appended and not command.many:
+        if isinstance(outcome, Appended) and not command.many:
             return append_result(runtime, command.appends[0].stream, outcome)
         return result_of(runtime, outcome, [part.stream for part in command.appends])
 

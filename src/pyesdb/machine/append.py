@@ -49,11 +49,7 @@ def append(tx: Tx, command: AppendEvents) -> Appended | Refused:
         return Appended(tuple(earlier), command.many, duplicate=True)
     if refusals:
         return refusals[0]
-    if command.tracking and (refusal := _tracking(tx, *command.tracking)):
-        return refusal
-    if command.condition and (refusal := _condition(tx, command.condition)):
-        return refusal
-    if tx.has_quotas and (refusal := _quotas(tx, command)):
+    if refusal := _conflict(tx, command):
         return refusal
     if command.tracking:
         tx.run("set_tracked", *command.tracking)
@@ -139,6 +135,18 @@ def _earlier(tx: Tx, part: StreamAppend, stream: Stream, start: int) -> list[Res
     if [row[1] for row in rows] != [event[1] for event in part.events]:
         return None
     return [(stream.id, count, rows[-1][0], rows[-1][2])]
+
+
+def _conflict(tx: Tx, command: AppendEvents) -> Refused | None:
+    """What is judged last: the source's position, the condition, the store's quotas."""
+    refusal = None
+    if command.tracking:
+        refusal = _tracking(tx, *command.tracking)
+    if command.condition and refusal is None:
+        refusal = _condition(tx, command.condition)
+    if tx.has_quotas and refusal is None:
+        refusal = _quotas(tx, command)
+    return refusal
 
 
 def _tracking(tx: Tx, source: str, position: int) -> Refused | None:

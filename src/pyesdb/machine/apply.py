@@ -123,30 +123,23 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
     names: dict[str, None] = {}
     types: set[str] = set()
     tags: set[str] = set()
-    known_streams, known_types = tx.streams, tx.types
     for command in commands:
         if isinstance(command, c.AppendEvents):
             for part in command.appends:
-                if part.stream not in known_streams:
-                    names[part.stream] = None
+                names[part.stream] = None
                 for event in part.events:
-                    if event[0] not in known_types:
-                        types.add(event[0])
+                    types.add(event[0])
                     if event[6]:
                         tags.update(event[6])
-            if command.condition:
-                for clause in command.condition.clauses:
-                    types.update(clause.types or ())
-                    tags.update(clause.tags)
-                    names.update(dict.fromkeys(clause.streams or ()))
+            for clause in command.condition.clauses if command.condition else ():
+                types.update(clause.types or ())
+                tags.update(clause.tags)
+                names.update(dict.fromkeys(clause.streams or ()))
         elif isinstance(
             command,
             (c.DeleteStream, c.TruncateStream, c.SetStreamMetadata, c.RecordSnapshot),
         ):
             names[command.stream] = None
-    if names:
-        tx.load_streams(names)
-    if types:
-        tx.load_names("types_by_name", tx.types, types)
-    if tags:
-        tx.load_names("tags_by_name", tx.tags, tags)
+    tx.load_streams(names)
+    tx.load_names("types_by_name", tx.types, types)
+    tx.load_names("tags_by_name", tx.tags, tags)

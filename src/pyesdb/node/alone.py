@@ -24,7 +24,7 @@ def configured(control: Control) -> list[Command]:
     return [known, with_digest(Freeze, uuid7_bytes(), frozen=True)] if control.frozen else [known]
 
 
-def commit(applier: Applier, commands: Sequence[Command]) -> None:
+def commit(applier: Applier, commands: list[Command]) -> None:
     """One entry into a file that nobody else uses."""
     log = LocalLog(applier, None, now_us)
     log.start(applier.deliver)

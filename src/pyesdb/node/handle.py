@@ -1,8 +1,7 @@
 """A handle's tie to a store: to the id until the first operation, then to the incarnation."""
 
-from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import TypeVar
 
 from pyesdb.model.commands import Command
 from pyesdb.model.durations import timeout_s
@@ -66,24 +65,18 @@ class StoreHandle:
         """This call's deadline in seconds."""
         return self.runtime().config.timeout if timeout is None else timeout_s(timeout)
 
+    def writing(self, timeout: object) -> tuple[StoreRuntime, float]:
+        """The store, for a command, and the seconds that it may take; raises AccessDenied."""
+        self.node.writable()
+        runtime = self._runtime
+        if runtime is None or runtime.ended is not None:
+            runtime = self.runtime()
+        return runtime, runtime.config.timeout if timeout is None else timeout_s(timeout)
+
     def submit(self, command: Command, timeout: object = None) -> Outcome:
         """The outcome of a command; a refusal is raised."""
-        runtime = self._writable()
-        limit = runtime.config.timeout if timeout is None else timeout_s(timeout)
+        runtime, limit = self.writing(timeout)
         return runtime.submit(command, limit)
-
-    def submit_async(
-        self, command: Command, timeout: object, loop: AbstractEventLoop
-    ) -> Coroutine[Any, Any, Outcome]:
-        """The same without blocking `loop`, the running one."""
-        runtime = self._writable()
-        limit = runtime.config.timeout if timeout is None else timeout_s(timeout)
-        return runtime.submit_async(command, limit, loop)
-
-    def _writable(self) -> StoreRuntime:
-        self.node.writable()
-        found = self._runtime
-        return self.runtime() if found is None or found.ended is not None else found
 
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a read connection."""

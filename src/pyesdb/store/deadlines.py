@@ -16,9 +16,7 @@ class Deadlines:
     wants to be called again, or None.
     """
 
-    def __init__(
-        self, loop: AbstractEventLoop, late: Callable[[AsyncSlot], float | None]
-    ) -> None:
+    def __init__(self, loop: AbstractEventLoop, late: Callable[[AsyncSlot], float | None]) -> None:
         self._loop = loop
         self._late = late
         self._ends: dict[AsyncSlot, float] = {}
@@ -53,3 +51,20 @@ class Deadlines:
                     self._ends[slot] = again
         if self._ends:
             self._arm(min(self._ends.values()))
+
+
+class LaneDeadlines:
+    """The deadlines of a lane, by event loop."""
+
+    def __init__(self, late: Callable[[AsyncSlot], float | None]) -> None:
+        self._late = late
+        self._loops: dict[AbstractEventLoop, Deadlines] = {}
+
+    def on(self, loop: AbstractEventLoop) -> Deadlines:
+        """Those of a loop, which is running here; loops that are closed are forgotten."""
+        found = self._loops.get(loop)
+        if found is None:
+            for other in [other for other in list(self._loops) if other.is_closed()]:
+                self._loops.pop(other, None)
+            found = self._loops[loop] = Deadlines(loop, self._late)
+        return found

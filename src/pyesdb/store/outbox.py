@@ -22,7 +22,7 @@ from pyesdb.model.errors import DeadlineExceeded, Internal, PyesdbError
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
-from pyesdb.store.deadlines import Deadlines
+from pyesdb.store.deadlines import LaneDeadlines
 from pyesdb.store.group import Group, internal, outcome_unknown
 from pyesdb.store.handing import Handing, Interlude, start_thread, surely
 from pyesdb.store.slots import (
@@ -70,7 +70,7 @@ class Outbox:
         self._leader: object = None
         self._group = Group(applier, log, on_moved)
         self._closed: PyesdbError | None = None
-        self._deadlines: dict[asyncio.AbstractEventLoop, Deadlines] = {}
+        self._deadlines = LaneDeadlines(self._too_late)
 
     # -- callers
 
@@ -105,7 +105,7 @@ class Outbox:
             await asyncio.sleep(POLL_S)
         slot = AsyncSlot(command, loop)
         handing: Handing | None = None
-        deadlines = self._deadlines.get(loop) or self._new_deadlines(loop)
+        deadlines = self._deadlines.on(loop)
         deadlines.add(slot, end)
         try:
             with self._mutex:
@@ -124,12 +124,6 @@ class Outbox:
         finally:
             deadlines.discard(slot)
         return answer(slot)
-
-    def _new_deadlines(self, loop: asyncio.AbstractEventLoop) -> Deadlines:
-        for other in [other for other in list(self._deadlines) if other.is_closed()]:
-            self._deadlines.pop(other, None)
-        found = self._deadlines[loop] = Deadlines(loop, self._too_late)
-        return found
 
     def _too_late(self, slot: AsyncSlot) -> float | None:
         """The moment of an async slot has come: not proposed, or proposed and not answered."""
