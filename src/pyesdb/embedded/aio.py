@@ -29,7 +29,7 @@ from pyesdb.model.selectors import AppendCondition, Selector
 from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
-from pyesdb.store.outbox import POLL_S
+from pyesdb.store.deadlines import POLL_S
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import Read
 from pyesdb.store.writes import UNCHANGED, Append

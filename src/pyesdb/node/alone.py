@@ -4,7 +4,6 @@ What must never happen here: a file that is in use (the caller holds the store's
 file is not in its place).
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from pyesdb.log.local import LocalLog
@@ -36,7 +35,7 @@ def seal(*, sealed: bool) -> list[Command]:
     return [with_digest(Seal, uuid7_bytes(), sealed=sealed)]
 
 
-def commit_into(path: Path, commands: Sequence[Command], keys: Keys | None) -> None:
+def commit_into(path: Path, commands: list[Command], keys: Keys | None) -> None:
     """The same, durable, into a file that is not open."""
     applier = Applier(path, "fsync", nobody_waits, keys=keys)
     try:

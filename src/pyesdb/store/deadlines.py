@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 from pyesdb.store.slots import AsyncSlot
 
+POLL_S = 0.005
+"""How long a task sleeps that waits for something nobody tells it, as room in a full queue."""
+
 
 class Deadlines:
     """Who waits on one event loop, and until when. Used on that loop only.

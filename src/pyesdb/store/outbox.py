@@ -22,7 +22,7 @@ from pyesdb.model.errors import DeadlineExceeded, Internal, PyesdbError
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
-from pyesdb.store.deadlines import LaneDeadlines
+from pyesdb.store.deadlines import POLL_S, LaneDeadlines
 from pyesdb.store.group import Group, internal, outcome_unknown
 from pyesdb.store.handing import Handing, Interlude, start_thread, surely
 from pyesdb.store.slots import (
@@ -46,7 +46,6 @@ _WAITER = object()
 
 _GROUPS = 8
 _LATE_S = 5.0
-POLL_S = 0.005
 
 
 class Outbox:
@@ -165,25 +164,23 @@ class Outbox:
 
     def _wait_for_room(self, deadline: float) -> None:
         self._asking += 1  # an interrupt may leave it too high: then somebody is woken for nothing
-        while self.full():
-            left = deadline - time.monotonic()
-            if left <= 0 or not self._room.wait(left):
-                self._asking -= 1
-                raise self.late("the store's queue is full")
-            if self._closed is not None:
-                raise self._closed
-        self._asking -= 1
+        try:
+            while self.full():
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._room.wait(left):
+                    raise self.late("the store's queue is full")
+                if self._closed is not None:
+                    raise self._closed
+        finally:
+            self._asking -= 1
 
     def late(self, why: str = "") -> DeadlineExceeded:
         """The error of a deadline before the command was proposed; names who is in the way."""
-        holder = self._log.holder()
-        if holder is not None:
-            why = (
-                f"process {holder} ({command_of(holder)}) holds the store; let it go on, or stop it"
-            )
+        if (pid := self._log.holder()) is not None:
+            why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
+        why = f" ({why})" if why else ""
         return DeadlineExceeded(
-            f"the deadline passed before the command was proposed: nothing was stored"
-            f"{f' ({why})' if why else ''}"
+            f"the deadline passed before the command was proposed: nothing was stored{why}"
         )
 
     def _wait(self, slot: SyncSlot, deadline: float) -> None:
