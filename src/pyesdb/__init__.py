@@ -10,12 +10,9 @@ with pyesdb.open("shop-data") as db:
         print(event.version, event.type, event.json())
 """
 
-from importlib.metadata import PackageNotFoundError as _NotInstalled
-from importlib.metadata import version as _version
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
 
-from pyesdb.embedded.aio import AsyncStore
-from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
-from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
 from pyesdb.embedded.database import Database, open  # noqa: A004
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.store import Store
@@ -96,10 +93,43 @@ from pyesdb.model.selectors import AppendCondition, Query, QueryItem, Selector, 
 from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.store.writes import Append
 
-try:
-    __version__ = _version("pyesdb")
-except _NotInstalled:  # run from a source tree that is not installed
-    __version__ = "unknown"
+if _TYPE_CHECKING:
+    from pyesdb.embedded.aio import AsyncStore
+    from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
+    from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
+
+    __version__: str
+
+_LATER = {
+    "AsyncStore": "pyesdb.embedded.aio",
+    "AsyncDatabase": "pyesdb.embedded.aiodatabase",
+    "open_async": "pyesdb.embedded.aiodatabase",
+    "AsyncEvents": "pyesdb.embedded.aioevents",
+    "AsyncLoaded": "pyesdb.embedded.aioevents",
+}
+"""The asynchronous half and what it needs of asyncio are loaded when first asked for (PEP 562):
+they are a third of the time of an import."""
+
+
+def __getattr__(name: str) -> _Any:
+    from importlib import import_module, metadata
+
+    if name in _LATER:
+        found: _Any = getattr(import_module(_LATER[name]), name)
+    elif name == "__version__":
+        try:
+            found = metadata.version("pyesdb")
+        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+            found = "unknown"
+    else:
+        raise AttributeError(f"module 'pyesdb' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, "__version__"})
+
 
 __all__ = [
     "AccessDenied",

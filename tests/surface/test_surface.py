@@ -108,8 +108,8 @@ def test_every_public_name_is_on_the_surface() -> None:
     assert set(pyesdb.__all__) - allowed == set()
     required = {*CLASSES, *FUNCTIONS, *SURFACE.aliases, *ERRORS, *twins, "open_async"}
     assert required - set(pyesdb.__all__) - PENDING == set()
-    public = {name for name, value in vars(pyesdb).items() if not name.startswith("_")
-              and not inspect.ismodule(value)}  # fmt: skip
+    public = {name for name in dir(pyesdb) if not name.startswith("_")
+              and not inspect.ismodule(getattr(pyesdb, name))}  # fmt: skip
     assert public - set(pyesdb.__all__) == set(), "public in the namespace, not in __all__"
 
 

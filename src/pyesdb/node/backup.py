@@ -7,7 +7,6 @@ file overwritten, a store that appears before its backup was proved.
 import errno
 import os
 from collections.abc import Mapping
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 from uuid import uuid4
@@ -119,6 +118,8 @@ def _write(
         raise StoreRemoved(f"store {store_id!r} was removed")
     template = node.catalog.template(record.template) if record.template else None
     state, digest = last_state(moment), archive.Digest(part)
+    from importlib.metadata import version
+
     manifest = archive.Manifest(
         format=files.FORMAT,
         store_id=store_id,

@@ -3,10 +3,15 @@
 A timer of asyncio costs as much as a third of the rest of a call, and nearly none ever fires.
 """
 
-from asyncio import AbstractEventLoop, TimerHandle
+from __future__ import annotations
+
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from pyesdb.store.slots import AsyncSlot
+
+if TYPE_CHECKING:  # who has no event loop does not load asyncio
+    from asyncio import AbstractEventLoop, TimerHandle
 
 POLL_S = 0.005
 """How long a task sleeps that waits for something nobody tells it, as room in a full queue."""

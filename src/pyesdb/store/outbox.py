@@ -8,17 +8,18 @@ What must never happen here: a lane whose leader is gone, whatever was raised in
 handler's exception, too); an answer before the commit; a lock held across COMMIT except the lead.
 """
 
-import asyncio
+from __future__ import annotations
+
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyesdb.log.local import LocalLog
 from pyesdb.model import limits
 from pyesdb.model.commands import Command, Entry
-from pyesdb.model.errors import DeadlineExceeded, Internal, PyesdbError
+from pyesdb.model.errors import DeadlineExceeded, PyesdbError
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
@@ -33,9 +34,13 @@ from pyesdb.store.slots import (
     AsyncSlot,
     Slot,
     SyncSlot,
+    answer,
     wake_all,
 )
 from pyesdb.telemetry.log import logger
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 _HELPER = object()
 """The leader when it is no caller: a pool thread, the lock waiter or the rescuer."""
@@ -94,14 +99,16 @@ class Outbox:
         return answer(slot)
 
     async def submit_async(
-        self, command: Command, timeout_s: float, loop: asyncio.AbstractEventLoop
+        self, command: Command, timeout_s: float, loop: AbstractEventLoop
     ) -> Outcome:
         """The same without blocking `loop`, the running one; cancelling withdraws what waits."""
         end = loop.time() + timeout_s
         while self.full():
+            from asyncio import sleep
+
             if loop.time() >= end:
                 raise self.late("the store's queue is full")
-            await asyncio.sleep(POLL_S)
+            await sleep(POLL_S)
         slot = AsyncSlot(command, loop)
         handing: Handing | None = None
         deadlines = self._deadlines.on(loop)
@@ -389,12 +396,3 @@ class Outbox:
     def abandon(self) -> list[Any]:
         """After fork: nothing here may run any more."""
         return [self, *self._applier.abandon()]
-
-
-def answer(slot: Slot) -> Outcome:
-    """A settled slot's outcome, or its error raised."""
-    if slot.error is not None:
-        raise slot.error.with_traceback(None)
-    if slot.outcome is None:
-        raise Internal("a command was settled without an outcome; please report this")
-    return slot.outcome

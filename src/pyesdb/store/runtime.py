@@ -1,13 +1,14 @@
 """One open store: its lane and its readers, opened when first needed, and how it ends."""
 
+from __future__ import annotations
+
 import threading
 import time
-from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pyesdb.log.local import LocalLog
 from pyesdb.model.commands import Barrier, Command, Entry, Expire, Scavenge, with_digest
@@ -34,6 +35,9 @@ from pyesdb.store.outbox import Outbox
 from pyesdb.store.readers import Names, Reader, Readers
 from pyesdb.telemetry.clock import now_us
 
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
 T = TypeVar("T")
 _SWEEP = 500
 
@@ -53,8 +57,8 @@ class StoreRuntime:
         shared: bool,
         read_only: bool,
         pool: Executor,
-        on_moved: Callable[["StoreRuntime"], PyesdbError],
-        on_open: Callable[["StoreRuntime"], None],
+        on_moved: Callable[[StoreRuntime], PyesdbError],
+        on_open: Callable[[StoreRuntime], None],
         keys: Keys | None = None,
         database: str | None = None,
     ) -> None:

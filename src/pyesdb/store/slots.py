@@ -1,11 +1,16 @@
 """A slot: one caller's command on its way through the lane."""
 
+from __future__ import annotations
+
 import threading
-from asyncio import AbstractEventLoop, Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyesdb.model.commands import Command, weight
+from pyesdb.model.errors import Internal
 from pyesdb.model.outcomes import Outcome
+
+if TYPE_CHECKING:  # who has no event loop does not load asyncio
+    from asyncio import AbstractEventLoop, Future
 
 QUEUED, TAKEN, DONE, WITHDRAWN = range(4)
 
@@ -55,6 +60,15 @@ class AsyncSlot(Slot):
         self.loop = loop
         self.late = False
         self.future: Future[Any] = loop.create_future()
+
+
+def answer(slot: Slot) -> Outcome:
+    """A settled slot's outcome, or its error raised."""
+    if slot.error is not None:
+        raise slot.error.with_traceback(None)
+    if slot.outcome is None:
+        raise Internal("a command was settled without an outcome; please report this")
+    return slot.outcome
 
 
 def wake_all(slots: list[Slot]) -> None:
