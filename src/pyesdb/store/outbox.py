@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from pyesdb.log.local import LocalLog
@@ -183,8 +184,9 @@ class Outbox:
 
     def late(self, why: str = "") -> DeadlineExceeded:
         """The error of a deadline before the command was proposed; names who is in the way."""
-        if (pid := self._log.holder()) is not None:
-            why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
+        with suppress(OSError, PyesdbError):  # the lock file is closed: then nobody is in the way
+            if (pid := self._log.holder()) is not None:
+                why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
         why = f" ({why})" if why else ""
         return DeadlineExceeded(
             f"the deadline passed before the command was proposed: nothing was stored{why}"
