@@ -14,6 +14,8 @@ from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import EXPIRES_US
 from pyesdb.sqlite.locks import LockFile
 
+_set = msgspec.structs.force_setattr
+
 
 class LockBusyError(Exception):
     """Another process holds the store's lock file, or waits for it."""
@@ -101,5 +103,5 @@ def _stamped(commands: list[Command], time: int) -> list[Command]:
     expires = time + EXPIRES_US
     for command in commands:
         if not command.expires:
-            msgspec.structs.force_setattr(command, "expires", expires)
+            _set(command, "expires", expires)
     return commands

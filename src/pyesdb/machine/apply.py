@@ -126,7 +126,8 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
     for command in commands:
         if isinstance(command, c.AppendEvents):
             for part in command.appends:
-                names[part.stream] = None
+                if part.stream not in tx.streams:
+                    names[part.stream] = None
                 for event in part.events:
                     types.add(event[0])
                     if event[6]:
@@ -140,6 +141,9 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
             (c.DeleteStream, c.TruncateStream, c.SetStreamMetadata, c.RecordSnapshot),
         ):
             names[command.stream] = None
-    tx.load_streams(names)
-    tx.load_names("types_by_name", tx.types, types)
-    tx.load_names("tags_by_name", tx.tags, tags)
+    if names:
+        tx.load_streams(names)
+    if not types <= tx.types.keys():
+        tx.load_names("types_by_name", tx.types, types)
+    if tags:
+        tx.load_names("tags_by_name", tx.tags, tags)

@@ -24,6 +24,14 @@ from pyesdb.sqlite.statements import ROWS, rows, statement
 
 CACHE_MAX = 100_000
 EVENT_COLUMNS = 13
+_OTHERS = (
+    ("add_streams", 7),
+    ("add_types", 2),
+    ("add_tags", 2),
+    ("add_event_tags", 2),
+    ("add_event_payloads", 3),
+)
+"""The statements of what is gathered beside events, and their columns."""
 
 
 class Tx:
@@ -108,19 +116,18 @@ class Tx:
         self.new_payloads: list[Any] = []
         self.new_records: list[Any] = []
         self.dirty: dict[str, Stream] = {}
-        self._rows = (
-            ("add_events", EVENT_COLUMNS, self.new_events),
-            ("add_streams", 7, self.new_streams),
-            ("add_types", 2, self.new_types),
-            ("add_tags", 2, self.new_tags),
-            ("add_event_tags", 2, self.new_event_tags),
-            ("add_event_payloads", 3, self.new_payloads),
+        self._others = (
+            self.new_streams,
+            self.new_types,
+            self.new_tags,
+            self.new_event_tags,
+            self.new_payloads,
         )
 
     def publish(self) -> None:
         """After COMMIT: not more is remembered than there is room for."""
-        for names in (self.streams, self.types, self.tags):
-            if len(names) > CACHE_MAX:
+        if len(self.streams) + len(self.types) + len(self.tags) > CACHE_MAX:
+            for names in (self.streams, self.types, self.tags):
                 names.clear()
 
     def begin(self, seq: int, time: int) -> None:
@@ -190,9 +197,12 @@ class Tx:
 
     def flush(self) -> None:
         """Write the gathered rows: before a question about events, and at the end of an entry."""
-        for name, columns, values in self._rows:
-            if values:
-                self._insert(name, columns, values)
+        if self.new_events:
+            self._insert("add_events", EVENT_COLUMNS, self.new_events)
+        if any(self._others):
+            for (name, columns), values in zip(_OTHERS, self._others, strict=True):
+                if values:
+                    self._insert(name, columns, values)
         if self.dirty:
             for stream in self.dirty.values():
                 self.run(
