@@ -7,18 +7,21 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import machine, plan, report, results
+from benchmarks import machine, plan, regression, report, results
 from benchmarks.results import KEPT, ROWS, Result, number_of
 
-QUICK_OUT = Path("build", "bench")
+LAST_OUT = Path("build", "bench")
+"""The results of the last run, whatever became of them."""
 
 
-def _measure(row: str, chosen: plan.Plan, about: dict[str, object]) -> Result:
+def _measure(row: str, make: plan.Maker, scratch: Path | None) -> Result:
     module = import_module(f"benchmarks.{row}")
     print(f"== {module.TITLE}", flush=True)
-    start, others = time.monotonic(), machine.Others()
-    cases = module.run(chosen)
-    about = {**about, "others_cores": others.cores()}
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=scratch) as folder:
+        chosen, about = make(Path(folder)), machine.describe(Path(folder))
+        start, others = time.monotonic(), machine.Others()
+        cases = module.run(chosen)
+        about["others_cores"] = others.cores()
     for case in cases:
         print("\n".join(report.case_lines(case)), flush=True)
     print(f"   {time.monotonic() - start:.0f} s\n", flush=True)
@@ -35,18 +38,46 @@ def _measure(row: str, chosen: plan.Plan, about: dict[str, object]) -> Result:
     )
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    out = arguments.out or (QUICK_OUT if arguments.quick else KEPT)
+def _run(arguments: argparse.Namespace) -> int:
+    """Measure, keep, compare with what was landed; 1 when something is worse."""
+    out = arguments.out or (LAST_OUT if arguments.quick else KEPT)
+    landing = out.resolve() == KEPT.resolve()
     rows = [row for row in ROWS if not arguments.row or number_of(row) in arguments.row]
     make = plan.quick if arguments.quick else plan.full
+    landed, found = results.load(KEPT), dict[str, Result]()
     for row in rows:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
-            folder = Path(scratch)
-            about = machine.describe(folder)
-            results.save(_measure(row, make(folder), about), out)
-    print(report.table(results.load(out)))
-    if out.resolve() == KEPT.resolve():
-        _write_page()
+        found[row] = _measure_surely(row, make, arguments.scratch, landed)
+        results.save(found[row], LAST_OUT if landing else out)
+    print(report.table(found))
+    changes = regression.compare(landed, found)
+    worse = regression.fails(changes) and not arguments.accept
+    print("\n== Against the landed ratios (benchmarks/results)")
+    print("\n".join(regression.lines(changes, landed, found)))
+    if landing:
+        _land(found, unless="" if arguments.accept else regression.obstacle(changes, landed, found))
+    return 1 if worse else 0
+
+
+def _measure_surely(
+    row: str, make: plan.Maker, scratch: Path | None, landed: dict[str, Result]
+) -> Result:
+    """A row; once more if it looks worse and the rounds overlap. Then the rounds of both count."""
+    result = _measure(row, make, scratch)
+    unsure = regression.doubtful(regression.compare(landed, {row: result}))
+    if not unsure:
+        return result
+    print("   measured again, because rounds overlap:", *(c.goal.key for c in unsure), flush=True)
+    return regression.pooled(result, _measure(row, make, scratch))
+
+
+def _land(found: dict[str, Result], *, unless: str) -> None:
+    if unless:
+        print(f"Nothing is written over benchmarks/results ({unless}); it is in {LAST_OUT}.")
+        print("To land it all the same: --accept")
+        return
+    for result in found.values():
+        results.save(result, KEPT)
+    _write_page()
 
 
 def _write_page() -> None:
@@ -80,6 +111,11 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="where results go; a full run: benchmarks/results")
     parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="let these be the landed results, also where a ratio is more than 20 % worse",
+    )
+    parser.add_argument(
         "--scratch", type=Path, help="where databases are made, on the disk to measure"
     )
     parser.add_argument(
@@ -97,9 +133,8 @@ def main() -> int:
         return _check_page()
     if arguments.docs:
         _write_page()
-    else:
-        _run(arguments)
-    return 0
+        return 0
+    return _run(arguments)
 
 
 if __name__ == "__main__":

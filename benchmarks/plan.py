@@ -1,5 +1,6 @@
 """How long a run takes: the full one, and the quick one of a few minutes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ class Plan:
     events: int
     replays: int
     stores: int
+
+
+Maker = Callable[[Path], Plan]
+"""Makes a plan for a folder of scratch space."""
 
 
 def quick(folder: Path) -> Plan:

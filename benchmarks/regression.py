@@ -1,0 +1,179 @@
+"""Whether a run is slower than what was landed: goal by goal, ratio against ratio.
+
+Seconds differ from machine to machine, ratios much less. So a goal without a ratio (an absolute one
+with no contestant beside it) is left out, and a quick run is compared with quick results only.
+
+What must never happen here: a figure of ours that was measured once and is not any more, and
+nobody notices.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from benchmarks.goals import GOALS, Goal, judge
+from benchmarks.results import Result
+from benchmarks.rounds import Case
+
+WORST = 0.8
+"""A regression: less than this of the landed ratio."""
+
+
+class Outcome(Enum):
+    """What became of a goal's ratio."""
+
+    HELD = "held"
+    REGRESSED = "REGRESSED"
+    LOST = "NOT MEASURED ANY MORE"
+    ABSENT = "not compared"
+
+
+FAILS = (Outcome.REGRESSED, Outcome.LOST)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A goal's ratio then and now. `factor` is now over then, so that less than 1 is worse.
+
+    `safe`: no round of now was as good as any round of then. `why` says what else there is to say.
+    """
+
+    goal: Goal
+    outcome: Outcome
+    then: float | None = None
+    now: float | None = None
+    factor: float | None = None
+    safe: bool = True
+    why: str = ""
+
+
+def _round_ratios(goal: Goal, result: Result) -> list[float]:
+    """The ratio of each round; [] when one of both has no samples."""
+    other = goal.theirs or goal.beside or ""
+    ours = result.case(goal.case).samples.get(goal.ours, [])
+    theirs = result.case(goal.their_case or goal.case).samples.get(other, [])
+    return [a / b for a, b in zip(ours, theirs, strict=False)]
+
+
+def _better(goal: Goal, values: Sequence[float]) -> list[float]:
+    """Values of which more is better."""
+    return [1 / value if goal.at_most else value for value in values]
+
+
+def compare_goal(goal: Goal, then: Result, now: Result) -> Change | None:
+    """One goal of a row; None when nothing was landed that could be compared."""
+    if goal.theirs is None and goal.beside is None:
+        return None
+    try:
+        landed = judge(goal, then)
+    except KeyError:  # a case that is new
+        return None
+    if landed.ratio is None:
+        return None
+    try:
+        found = judge(goal, now)
+    except KeyError as error:
+        return Change(goal, Outcome.LOST, landed.ratio, why=str(error.args[0]))
+    if found.figure is None:
+        return Change(goal, Outcome.LOST, landed.ratio, why=found.absent)
+    if found.ratio is None:
+        why = found.absent or f"{goal.beside}: not measured"
+        return Change(goal, Outcome.ABSENT, landed.ratio, why=why)
+    factor = found.ratio / landed.ratio
+    if goal.at_most:
+        factor = 1 / factor
+    if factor >= WORST:
+        return Change(goal, Outcome.HELD, landed.ratio, found.ratio, factor)
+    best = max(_better(goal, _round_ratios(goal, now)))
+    least = min(_better(goal, _round_ratios(goal, then)))
+    return Change(goal, Outcome.REGRESSED, landed.ratio, found.ratio, factor, safe=best < least)
+
+
+def compare(then: dict[str, Result], now: dict[str, Result]) -> list[Change]:
+    """Every goal of the rows of `now` that was landed with a ratio, at the same size."""
+    changes: list[Change] = []
+    for goal in GOALS:
+        landed, found = then.get(goal.row), now.get(goal.row)
+        if landed and found and landed.size == found.size:
+            change = compare_goal(goal, landed, found)
+            if change:
+                changes.append(change)
+    return changes
+
+
+def other_sizes(then: dict[str, Result], now: dict[str, Result]) -> list[str]:
+    """Rows whose landed result is of another size, so that nothing can be said."""
+    return [row for row in now if row in then and then[row].size != now[row].size]
+
+
+def doubtful(changes: Sequence[Change]) -> list[Change]:
+    """Regressions that may be noise: some round of now was as good as some round of then."""
+    return [c for c in changes if c.outcome is Outcome.REGRESSED and not c.safe]
+
+
+def fails(changes: Sequence[Change]) -> bool:
+    """Whether anything is worse, or of ours gone."""
+    return any(change.outcome in FAILS for change in changes)
+
+
+def obstacle(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Result]) -> str:
+    """Why these results may not take the place of the landed ones; "" when they may."""
+    if fails(changes):
+        return "something is worse than it was"
+    if any(now[row].size == "quick" for row in other_sizes(then, now)):
+        return "a quick run does not replace a full one"
+    absent = [change.goal.key for change in changes if change.outcome is Outcome.ABSENT]
+    return f"less is measured than was: {', '.join(absent)}" if absent else ""
+
+
+def pooled(first: Result, again: Result) -> Result:
+    """One result with the rounds of both: none of them is thrown away because it was slow."""
+    cases: list[Case] = []
+    for case in first.cases:
+        other = again.case(case.name)
+        both = case.samples.keys() & other.samples.keys()
+        samples = {who: case.samples[who] + other.samples[who] for who in sorted(both)}
+        cases.append(replace(case, samples=samples, absent={**case.absent, **other.absent}))
+    return replace(first, rounds=first.rounds + again.rounds, cases=cases)
+
+
+def _spread(goal: Goal, result: Result) -> str:
+    ratios = _round_ratios(goal, result)
+    return f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else "-"
+
+
+def _figure(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.2f}"
+
+
+def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Result]) -> list[str]:
+    """For people: what regressed, what could not be compared, how much held."""
+    rows = [("outcome", "goal", "case", "landed", "rounds", "now", "rounds", "change")]
+    for change in sorted(changes, key=lambda c: c.factor or 0):
+        if change.outcome is Outcome.HELD:
+            continue
+        goal = change.goal
+        against = f"{goal.ours} / {goal.theirs or goal.beside}, {goal.case}"
+        if change.outcome is Outcome.REGRESSED and change.factor:
+            told = (_spread(goal, now[goal.row]), f"{(change.factor - 1) * 100:+.0f} %")
+        else:
+            told = ("-", change.why)
+        landed = (_figure(change.then), _spread(goal, then[goal.row]))
+        rows.append((change.outcome.value, goal.key, against, *landed, _figure(change.now), *told))
+    held = sum(change.outcome is Outcome.HELD for change in changes)
+    found = [f"{held} of {len(changes)} ratios are at least {WORST:g} of what was landed"]
+    found += [
+        f"{row}: not compared, the landed result is {then[row].size}, this one is {now[row].size}"
+        for row in other_sizes(then, now)
+    ]
+    if len(rows) > 1:
+        found += _columns(rows)
+    return found
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
