@@ -77,21 +77,16 @@ def _land(found: dict[str, Result], *, unless: str) -> None:
         return
     for result in found.values():
         results.save(result, KEPT)
-    _write_page()
+    report.write(results.load(KEPT))
 
 
-def _write_page() -> None:
-    report.PAGE.parent.mkdir(parents=True, exist_ok=True)
-    report.PAGE.write_text(report.page(results.load(KEPT)))
-
-
-def _check_page() -> int:
-    wanted = report.page(results.load(KEPT))
-    if report.PAGE.exists() and report.PAGE.read_text() == wanted:
-        return 0
-    print("docs/reference/benchmarks.md is not what benchmarks/results says.")
-    print("Run: python -m benchmarks --docs")
-    return 1
+def _check_docs() -> int:
+    stale = report.stale(results.load(KEPT))
+    for path in stale:
+        print(f"docs/reference: {path.name} is not what benchmarks/results says.")
+    if stale:
+        print("Run: python -m benchmarks --docs")
+    return 1 if stale else 0
 
 
 def main() -> int:
@@ -121,18 +116,18 @@ def main() -> int:
     parser.add_argument(
         "--docs",
         action="store_true",
-        help="only write docs/reference/benchmarks.md from benchmarks/results",
+        help="only write docs/reference/benchmarks.md and its pictures from benchmarks/results",
     )
     parser.add_argument(
         "--check-docs",
         action="store_true",
-        help="only compare that page with benchmarks/results; exit 1 if it differs",
+        help="only compare these with benchmarks/results; exit 1 if they differ",
     )
     arguments = parser.parse_args()
     if arguments.check_docs:
-        return _check_page()
+        return _check_docs()
     if arguments.docs:
-        _write_page()
+        report.write(results.load(KEPT))
         return 0
     return _run(arguments)
 

@@ -3,13 +3,16 @@
 import tomllib
 from pathlib import Path
 
-from benchmarks import results
+from benchmarks import chart, results
 from benchmarks.goals import Verdict, verdicts
 from benchmarks.results import Result
 from benchmarks.rounds import Case
 
 NOTES = Path(__file__).with_name("notes.toml")
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "benchmarks.md"
+CHARTS = "benchmarks"
+"""The folder of the pictures, beside the page."""
+
 LABELS = {
     "pyesdb": "PyESDB",
     "apsw": "bare apsw (limit)",
@@ -29,7 +32,8 @@ orphan: true
 
 How fast PyESDB is beside the limit of the machine and beside other event stores that run from
 package registries alone. This page is generated from `benchmarks/results/*.json` by
-`python -m benchmarks --docs`; `python -m benchmarks --check-docs` proves that it is up to date.
+`python -m benchmarks --docs`, with its pictures; `--check-docs` proves that it is up to date. To
+measure on your own machine: [](../howto/measuring.md).
 
 All contestants run in one process on one machine, in {rounds} rounds that alternate between them,
 and answer only after the events are on disk. Events are 256 bytes of JSON with UUID ids; every
@@ -37,6 +41,9 @@ caller is Python and makes the ids and the JSON itself. Figures are medians; a r
 of the ratios of the single rounds. Absolute figures belong to this machine, ratios travel better;
 where other programs kept more than a tenth of the cores busy meanwhile, both are rough.
 How it is done: `benchmarks/DESIGN.md`.
+
+In the pictures a bar is a median, and a whisker goes from the lowest round to the highest; each
+case has a scale of its own. Blue is PyESDB, grey what the machine can do at all.
 """
 
 
@@ -147,8 +154,38 @@ def page(found: dict[str, Result]) -> str:
             lines += [
                 "",
                 f"## {found[row].title}",
+                "",
+                f"![{found[row].title}: medians as bars]({CHARTS}/{row}.svg)",
                 *_case_table(found[row]),
                 "",
                 _where(found[row]),
             ]
     return "\n".join(lines) + "\n"
+
+
+def generated(found: dict[str, Result]) -> dict[Path, str]:
+    """Every file of the docs that is made of results: the page, and a picture for each row."""
+    folder = PAGE.parent / CHARTS
+    pictures = {folder / f"{row}.svg": chart.svg(found[row], LABELS) for row in found}
+    return {PAGE: page(found), **pictures}
+
+
+def stale(found: dict[str, Result]) -> list[Path]:
+    """Files of the docs that are not what the results say, or belong to no row."""
+    wanted = generated(found)
+    left = set((PAGE.parent / CHARTS).glob("*")) - wanted.keys()
+    wrong = [path for path, text in wanted.items() if not _holds(path, text)]
+    return sorted([*wrong, *left])
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text("utf-8") == text
+
+
+def write(found: dict[str, Result]) -> None:
+    """Write them, and delete pictures of rows that are no more."""
+    for path in stale(found):
+        path.unlink(missing_ok=True)
+    for path, text in generated(found).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
