@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.work import Body
+from pyesdb.operations.bench.callers import Writer
 
 
 class Missing(Exception):
@@ -18,14 +19,6 @@ class Missing(Exception):
 
 class Unoffered(Exception):
     """A contestant that has no such operation."""
-
-
-class Writer(Protocol):
-    """Appends; returns when the events are durable."""
-
-    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
-        """Append to the end of a stream; `version` is that of the first event, from 0."""
-        ...
 
 
 class Reader(Writer, Protocol):
