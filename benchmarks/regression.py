@@ -134,7 +134,21 @@ def pooled(first: Result, again: Result) -> Result:
         both = case.samples.keys() & other.samples.keys()
         samples = {who: case.samples[who] + other.samples[who] for who in sorted(both)}
         cases.append(replace(case, samples=samples, absent={**case.absent, **other.absent}))
-    return replace(first, rounds=first.rounds + again.rounds, cases=cases)
+    busier = max(first, again, key=lambda result: _busy(result) or 0.0)
+    machine = first.machine | {"others_cores": _busy(busier)}
+    return replace(first, rounds=first.rounds + again.rounds, cases=cases, machine=machine)
+
+
+def _busy(result: Result) -> float | None:
+    cores = result.machine.get("others_cores")
+    return cores if isinstance(cores, float) else None
+
+
+def _surroundings(result: Result) -> str:
+    busy = _busy(result)
+    cores = "?" if busy is None else f"{busy:g}"
+    sync = result.machine.get("fdatasync_us", "?")
+    return f"other programs kept {cores} cores busy and a sync took {sync} us"
 
 
 def _spread(goal: Goal, result: Result) -> str:
@@ -168,6 +182,11 @@ def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Res
     ]
     if len(rows) > 1:
         found += _columns(rows)
+    worse = {change.goal.row for change in changes if change.outcome is Outcome.REGRESSED}
+    found += [
+        f"{row}: landed while {_surroundings(then[row])}; now {_surroundings(now[row])}"
+        for row in sorted(worse)
+    ]
     return found
 
 

@@ -113,6 +113,19 @@ def test_the_table_says_what_regressed() -> None:
     now = {ROW: slowed(result(), 0.5)}
     text = regression.lines(compare(LANDED, now), LANDED, now)
     assert text[0] == "0 of 1 ratios are at least 0.8 of what was landed"
-    assert " ".join(text[-1].split()) == (
+    assert " ".join(text[-2].split()) == (
         "REGRESSED single-apsw pyesdb / apsw, 1 event 1.00 1.00 to 1.00 0.50 0.50 to 0.50 -50 %"
     )
+
+
+def test_what_else_went_on_is_said_and_excuses_nothing() -> None:
+    quiet, busy = result(), slowed(result(), 0.5)
+    quiet.machine = {"others_cores": 0.05, "fdatasync_us": 300.0}
+    busy.machine = {"others_cores": 1.6, "fdatasync_us": 5000.0}
+    changes = compare({ROW: quiet}, {ROW: busy})
+    assert regression.fails(changes)
+    assert regression.lines(changes, {ROW: quiet}, {ROW: busy})[-1] == (
+        f"{ROW}: landed while other programs kept 0.05 cores busy and a sync took 300.0 us; "
+        "now other programs kept 1.6 cores busy and a sync took 5000.0 us"
+    )
+    assert regression.pooled(quiet, busy).machine["others_cores"] == 1.6
