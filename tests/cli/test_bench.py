@@ -40,9 +40,9 @@ def test_a_table_and_what_limits(places: list[tuple[str, float]]) -> None:
     answer = run_here("bench")
     assert answer.code == 0
     assert [" ".join(line.split()) for line in answer.lines[:3]] == [
-        "CASE MEDIAN UNIT LOWEST HIGHEST RATIO TO",
-        "disk: write and sync 4 KiB 2,000 syncs/s 1,900 2,100",
-        "append, 1 caller 1,000 appends/s 900 1,100 0.50 disk: write and sync 4 KiB",
+        "CASE MEDIAN LOWEST HIGHEST UNIT LIMIT RATIO",
+        "disk: write and sync 4 KiB 2,000 1,900 2,100 syncs/s",
+        "append, 1 caller 1,000 900 1,100 appends/s 2,000 0.50",
     ]
     assert "3 rounds at here\\u001b[2J (ext4) on Z80, 2 cores" in answer.out
     assert "One caller is limited by this disk" in answer.lines[-2]

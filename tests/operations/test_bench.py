@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,23 @@ def test_a_database_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == (
         before
     )
+
+
+def test_everything_is_durable_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYESDB_DURABILITY", "os")
+    with ExitStack() as stack:
+        opened = run._Opened(stack, tmp_path)
+        opened.writer()
+        opened.tasks()
+        opened.reads(100)
+    for name in ("threads", "tasks"):
+        with pyesdb.open(tmp_path / name, read_only=True) as db:
+            stores = {name: info.config.durability for name, info in db.list_stores().items()}
+        made = [name for name in stores if name.startswith("bench")]
+        assert made != []
+        assert {stores[name] for name in made} == {"fsync"}
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, pyesdb.DiskFull])

@@ -40,18 +40,19 @@ def bench(seconds: float) -> None:
         show.line(_document(found, " ".join(said)))
         return
     show.table(
-        ("case", "median", "unit", "lowest", "highest", "ratio", "to"),
+        ("case", "median", "lowest", "highest", "unit", "limit", "ratio"),
         [
             (
                 case.case,
                 round(case.median),
-                case.unit,
                 round(min(case.samples)),
                 round(max(case.samples)),
-                "" if case.ratio is None else f"{case.ratio:.2f}",
-                case.limit,
+                case.unit,
+                round(found.case(case.limit).median) if case.limit else None,
+                f"{case.ratio:.2f}" if case.ratio else None,
             )
             for case in found.cases
+            if case.limit or case.case == measuring.SYNC
         ],
     )
     on = found.machine

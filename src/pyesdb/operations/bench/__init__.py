@@ -3,7 +3,7 @@
 The work, the callers and the turns are those of `benchmarks/` in the repository.
 """
 
-from pyesdb.operations.bench.findings import Bench, Measured, rough, verdict
+from pyesdb.operations.bench.findings import SYNC, Bench, Measured, rough, verdict
 from pyesdb.operations.bench.run import measure
 
-__all__ = ["Bench", "Measured", "measure", "rough", "verdict"]
+__all__ = ["SYNC", "Bench", "Measured", "measure", "rough", "verdict"]
