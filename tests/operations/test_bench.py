@@ -192,9 +192,9 @@ def test_a_wrong_count_is_no_figure(tmp_path: Path) -> None:
                 reads.all_bare(0)
 
 
-def found(alone: float, many: float, others: float | None = 0.0) -> Bench:
+def found(alone: float, many: float, others: float | None = 0.0, *, syncs: float = 2000) -> Bench:
     cases = (
-        Measured(SYNC, "syncs/s", (2000.0,), 0.1),
+        Measured(SYNC, "syncs/s", (syncs,), 0.1),
         Measured(ALONE, "appends/s", (1000.0,), alone),
         Measured(TASKS, "appends/s", (9000.0,), many),
     )
@@ -216,6 +216,11 @@ def test_what_limits_is_said_in_a_sentence(
     assert bench.verdict(found(alone, many)) == (
         f"One caller is limited by {first} (a sync takes 0.50 ms, {busy}){second}"
     )
+
+
+def test_what_waits_on_a_fast_disk_does_not_wait_for_it() -> None:
+    said = bench.verdict(found(0.2, 0.9, syncs=20_000))
+    assert said.startswith("One caller is limited by the rest of the system (a sync takes 0.05 ms")
 
 
 def test_a_busy_machine_is_said() -> None:
