@@ -11,9 +11,9 @@ from statistics import median
 from benchmarks.results import Result
 from benchmarks.rounds import Case
 
-WIDTH = 760
-LEFT = 200
-RIGHT = 650
+WIDTH = 800
+LEFT = 256
+RIGHT = 700
 ROW = 24
 HEAD = 34
 EDGE = 14
@@ -45,6 +45,11 @@ class _Bar:
     absent: str = ""
 
 
+def number(value: float) -> str:
+    """A figure for people: a whole number, or, where that would say little, three figures."""
+    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
+
+
 def _kind(who: str, label: str) -> str:
     if who.startswith("pyesdb"):
         return "ours"
@@ -60,8 +65,8 @@ def _bars(case: Case, labels: dict[str, str]) -> list[_Bar]:
 
 
 def more_is_better(case: Case) -> bool:
-    """Rates are; times and sizes are not."""
-    return case.unit.endswith("/s")
+    """Rates and counts are; times and sizes are not."""
+    return case.unit.endswith("/s") or case.unit == "appends"
 
 
 def _text(x: float, y: float, words: str, kind: str = "", anchor: str = "start") -> str:
@@ -84,7 +89,7 @@ def _drawn(bar: _Bar, y: float, top: float) -> list[str]:
     path = f"M{low:.1f} {centre:.1f}H{high:.1f}"
     caps = "".join(f"M{x:.1f} {centre - 4:.1f}v8" for x in (low, high))
     found.append(f'<path class="whisker" d="{path}{caps}"/>')
-    return [*found, _text(WIDTH - EDGE, y + 16, f"{ends[1]:,.0f}", "value", "end")]
+    return [*found, _text(WIDTH - EDGE, y + 16, number(ends[1]), "value", "end")]
 
 
 def _short(words: str, most: int = 80) -> str:

@@ -1,7 +1,8 @@
 """Whether a run is slower than what was landed: goal by goal, ratio against ratio.
 
-Seconds differ from machine to machine, ratios much less. So a goal without a ratio (an absolute one
-with no contestant beside it) is left out, and a quick run is compared with quick results only.
+Seconds differ from machine to machine, ratios much less, sizes hardly. So an absolute goal is
+compared by its ratio to the contestant beside it, or as it is if it is a size; else it is left out.
+A quick run is compared with quick results only.
 
 What must never happen here: a figure of ours that was measured once and is not any more, and
 nobody notices.
@@ -11,12 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from benchmarks.goals import GOALS, Goal, judge
+from benchmarks.goals import GOALS, Goal, Verdict, judge
 from benchmarks.results import Result
 from benchmarks.rounds import Case
 
 WORST = 0.8
 """A regression: less than this of the landed ratio."""
+
+
+SHORT = 100
+"""From here on a figure needs no decimals."""
+
+SIZES = ("MiB", "bytes/event")
+"""Units of what is the same on every machine, or nearly so."""
 
 
 class Outcome(Enum):
@@ -33,7 +41,7 @@ FAILS = (Outcome.REGRESSED, Outcome.LOST)
 
 @dataclass(frozen=True)
 class Change:
-    """A goal's ratio then and now. `factor` is now over then, so that less than 1 is worse.
+    """A goal's ratio, or size, then and now. `factor` is now over then: less than 1 is worse.
 
     `safe`: no round of now was as good as any round of then. `why` says what else there is to say.
     """
@@ -47,12 +55,20 @@ class Change:
     why: str = ""
 
 
-def _round_ratios(goal: Goal, result: Result) -> list[float]:
-    """The ratio of each round; [] when one of both has no samples."""
-    other = goal.theirs or goal.beside or ""
-    ours = result.case(goal.case).samples.get(goal.ours, [])
+def _rounds(goal: Goal, result: Result) -> list[float]:
+    """The ratio of each round, or its size; [] when there are no samples."""
+    case = result.case(goal.case)
+    ours, other = case.samples.get(goal.ours, []), goal.theirs or goal.beside
+    if other is None:
+        return ours
     theirs = result.case(goal.their_case or goal.case).samples.get(other, [])
     return [a / b for a, b in zip(ours, theirs, strict=False)]
+
+
+def _value(verdict: Verdict) -> float | None:
+    """What is compared; None when there is nothing of the kind."""
+    alone = verdict.goal.theirs is None and verdict.goal.beside is None
+    return verdict.figure if alone and verdict.unit in SIZES else verdict.ratio
 
 
 def _better(goal: Goal, values: Sequence[float]) -> list[float]:
@@ -62,31 +78,28 @@ def _better(goal: Goal, values: Sequence[float]) -> list[float]:
 
 def compare_goal(goal: Goal, then: Result, now: Result) -> Change | None:
     """One goal of a row; None when nothing was landed that could be compared."""
-    if goal.theirs is None and goal.beside is None:
-        return None
     try:
-        landed = judge(goal, then)
+        value = _value(judge(goal, then))
     except KeyError:  # a case that is new
         return None
-    if landed.ratio is None:
+    if value is None:
         return None
     try:
         found = judge(goal, now)
     except KeyError as error:
-        return Change(goal, Outcome.LOST, landed.ratio, why=str(error.args[0]))
+        return Change(goal, Outcome.LOST, value, why=str(error.args[0]))
     if found.figure is None:
-        return Change(goal, Outcome.LOST, landed.ratio, why=found.absent)
-    if found.ratio is None:
+        return Change(goal, Outcome.LOST, value, why=found.absent)
+    measured = _value(found)
+    if measured is None:
         why = found.absent or f"{goal.beside}: not measured"
-        return Change(goal, Outcome.ABSENT, landed.ratio, why=why)
-    factor = found.ratio / landed.ratio
-    if goal.at_most:
-        factor = 1 / factor
+        return Change(goal, Outcome.ABSENT, value, why=why)
+    factor = value / measured if goal.at_most else measured / value
     if factor >= WORST:
-        return Change(goal, Outcome.HELD, landed.ratio, found.ratio, factor)
-    best = max(_better(goal, _round_ratios(goal, now)))
-    least = min(_better(goal, _round_ratios(goal, then)))
-    return Change(goal, Outcome.REGRESSED, landed.ratio, found.ratio, factor, safe=best < least)
+        return Change(goal, Outcome.HELD, value, measured, factor)
+    best = max(_better(goal, _rounds(goal, now)))
+    least = min(_better(goal, _rounds(goal, then)))
+    return Change(goal, Outcome.REGRESSED, value, measured, factor, safe=best < least)
 
 
 def compare(then: dict[str, Result], now: dict[str, Result]) -> list[Change]:
@@ -152,12 +165,14 @@ def _surroundings(result: Result) -> str:
 
 
 def _spread(goal: Goal, result: Result) -> str:
-    ratios = _round_ratios(goal, result)
-    return f"{min(ratios):.2f} to {max(ratios):.2f}" if ratios else "-"
+    found = _rounds(goal, result)
+    return f"{_figure(min(found))} to {_figure(max(found))}" if found else "-"
 
 
-def _figure(ratio: float | None) -> str:
-    return "-" if ratio is None else f"{ratio:.2f}"
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= SHORT else f"{value:.2f}"
 
 
 def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Result]) -> list[str]:
@@ -167,7 +182,8 @@ def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Res
         if change.outcome is Outcome.HELD:
             continue
         goal = change.goal
-        against = f"{goal.ours} / {goal.theirs or goal.beside}, {goal.case}"
+        other = goal.theirs or goal.beside
+        against = f"{goal.ours}{f' / {other}' if other else ''}, {goal.case}"
         if change.outcome is Outcome.REGRESSED and change.factor:
             told = (_spread(goal, now[goal.row]), f"{(change.factor - 1) * 100:+.0f} %")
         else:
@@ -175,7 +191,7 @@ def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Res
         landed = (_figure(change.then), _spread(goal, then[goal.row]))
         rows.append((change.outcome.value, goal.key, against, *landed, _figure(change.now), *told))
     held = sum(change.outcome is Outcome.HELD for change in changes)
-    found = [f"{held} of {len(changes)} ratios are at least {WORST:g} of what was landed"]
+    found = [f"{held} of {len(changes)} ratios and sizes are at least {WORST:g} of what was landed"]
     found += [
         f"{row}: not compared, the landed result is {then[row].size}, this one is {now[row].size}"
         for row in other_sizes(then, now)

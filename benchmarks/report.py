@@ -53,7 +53,7 @@ def notes() -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}"
+    return "-" if value is None else chart.number(value)
 
 
 def goal_text(verdict: Verdict) -> str:

@@ -1,5 +1,6 @@
 """Results as a run would leave them, with figures that are made up."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from benchmarks.results import Result
@@ -26,12 +27,23 @@ def result(
 
 
 def slowed(found: Result, factor: float) -> Result:
-    """The same with every rate of ours multiplied."""
+    """The same with every figure of ours multiplied."""
+    return _changed(found, lambda _: factor)
+
+
+def worsened(found: Result, factor: float) -> Result:
+    """The same with every rate of ours multiplied, and every time and size divided."""
+    return _changed(found, lambda case: factor if case.unit.endswith("/s") else 1 / factor)
+
+
+def _changed(found: Result, factor: Callable[[Case], float]) -> Result:
     cases = [
         replace(
             case,
             samples={
-                who: [sample * factor for sample in all_] if who.startswith("pyesdb") else all_
+                who: [sample * factor(case) for sample in all_]
+                if who.startswith("pyesdb")
+                else all_
                 for who, all_ in case.samples.items()
             },
         )

@@ -5,7 +5,7 @@ import pytest
 from benchmarks import regression, results
 from benchmarks.goals import Goal
 from benchmarks.regression import Outcome, compare, compare_goal
-from tests.benchmarks.samples import ROW, STEADY, result, slowed
+from tests.benchmarks.samples import ROW, STEADY, result, slowed, worsened
 
 LANDED = {ROW: result()}
 HALVING = [500.0, 1000.0, 600.0, 1010.0, 550.0]
@@ -40,7 +40,7 @@ def test_every_landed_ratio_is_guarded() -> None:
     same = compare(landed, landed)
     assert {change.outcome for change in same} == {Outcome.HELD}
     assert not regression.fails(same)
-    slow = compare(landed, {row: slowed(found, 0.7) for row, found in landed.items()})
+    slow = compare(landed, {row: worsened(found, 0.7) for row, found in landed.items()})
     ours_alone = [c for c in slow if c.goal.theirs and c.goal.theirs.startswith("pyesdb")]
     assert {c.goal.key for c in slow if c.outcome is Outcome.HELD} == {
         c.goal.key for c in ours_alone
@@ -99,6 +99,23 @@ def test_absolute_goals_count_by_what_stands_beside_them() -> None:
     assert compare_goal(alone, result(), slow) is None
 
 
+def test_sizes_are_compared_as_they_are() -> None:
+    goal = Goal("size", ROW, "1 event", "pyesdb", None, 9000, at_most=True)
+    then, now = result(), slowed(result(), 1.4)
+    assert compare_goal(goal, then, now) is None
+    for found in (then, now):
+        found.cases[0].unit = "bytes/event"
+    larger = compare_goal(goal, then, now)
+    assert larger is not None
+    assert (larger.outcome, larger.then, larger.now) == (Outcome.REGRESSED, 1000, 1400)
+    smaller = compare_goal(goal, now, then)
+    assert smaller is not None
+    assert smaller.outcome is Outcome.HELD
+    lost = compare_goal(goal, then, result([]))
+    assert lost is not None
+    assert lost.outcome is Outcome.LOST
+
+
 def test_where_less_is_better_more_is_worse() -> None:
     goal = Goal("ms", ROW, "1 event", "pyesdb", None, 100, beside="apsw", at_most=True)
     longer = compare_goal(goal, result(), slowed(result(), 1.4))
@@ -112,7 +129,7 @@ def test_where_less_is_better_more_is_worse() -> None:
 def test_the_table_says_what_regressed() -> None:
     now = {ROW: slowed(result(), 0.5)}
     text = regression.lines(compare(LANDED, now), LANDED, now)
-    assert text[0] == "0 of 1 ratios are at least 0.8 of what was landed"
+    assert text[0] == "0 of 1 ratios and sizes are at least 0.8 of what was landed"
     assert " ".join(text[-2].split()) == (
         "REGRESSED single-apsw pyesdb / apsw, 1 event 1.00 1.00 to 1.00 0.50 0.50 to 0.50 -50 %"
     )
