@@ -20,6 +20,9 @@ WORST = 0.8
 """A regression: less than this of the landed ratio."""
 
 
+BUSY = 0.2
+"""Cores that other programs may keep busy before ratios mean little."""
+
 SHORT = 100
 """From here on a figure needs no decimals."""
 
@@ -169,6 +172,12 @@ def _spread(goal: Goal, result: Result) -> str:
     return f"{_figure(min(found))} to {_figure(max(found))}" if found else "-"
 
 
+def _against(goal: Goal) -> str:
+    other = goal.theirs or goal.beside
+    place = f" at {goal.their_case}" if goal.their_case else ""
+    return f" / {other}{place}" if other else ""
+
+
 def _figure(value: float | None) -> str:
     if value is None:
         return "-"
@@ -182,8 +191,7 @@ def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Res
         if change.outcome is Outcome.HELD:
             continue
         goal = change.goal
-        other = goal.theirs or goal.beside
-        against = f"{goal.ours}{f' / {other}' if other else ''}, {goal.case}"
+        against = f"{goal.ours}{_against(goal)}, {goal.case}"
         if change.outcome is Outcome.REGRESSED and change.factor:
             told = (_spread(goal, now[goal.row]), f"{(change.factor - 1) * 100:+.0f} %")
         else:
@@ -203,6 +211,8 @@ def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Res
         f"{row}: landed while {_surroundings(then[row])}; now {_surroundings(now[row])}"
         for row in sorted(worse)
     ]
+    if any((_busy(now[row]) or 0) > BUSY for row in worse):
+        found.append("A busy machine and disk make other ratios: measure again when it is quiet.")
     return found
 
 
