@@ -42,6 +42,7 @@ def _run(arguments: argparse.Namespace) -> None:
     for row in rows:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
             folder = Path(scratch)
+            folder.chmod(0o711)  # a server with an account of its own must get through
             about = machine.describe(folder)
             results.save(_measure(row, make(folder), about), out)
     print(report.table(results.load(out)))

@@ -9,8 +9,9 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import bare
+from benchmarks.peers import message_db, postgres
 
-PACKAGES = ("pyesdb", "apsw", "msgspec", "umadb", "eventsourcing")
+PACKAGES = ("pyesdb", "apsw", "msgspec", "umadb", "eventsourcing", "psycopg")
 
 
 def _cpu() -> str:
@@ -88,4 +89,6 @@ def versions() -> dict[str, str]:
     import apsw
 
     found["sqlite"] = apsw.sqlitelibversion()
+    found["postgresql"] = postgres.version() or "not installed"
+    found["message-db"] = message_db.version()
     return found

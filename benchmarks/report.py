@@ -15,10 +15,14 @@ LABELS = {
     "apsw": "bare apsw (limit)",
     "umadb": "UmaDB",
     "eventsourcing": "eventsourcing, SQLite",
+    "eventsourcing pg": "eventsourcing, PostgreSQL",
+    "message-db": "message-db",
     "fdatasync": "fdatasync of 4 KiB (limit)",
     "pyesdb threads": "PyESDB, threads",
     "pyesdb tasks": "PyESDB, asyncio tasks",
     "umadb threads": "UmaDB, threads",
+    "eventsourcing pg threads": "eventsourcing, PostgreSQL, threads",
+    "message-db threads": "message-db, threads",
     "pyesdb one": "PyESDB, one store",
 }
 _HEAD = """---
@@ -98,8 +102,8 @@ def case_lines(case: Case) -> list[str]:
     lines = [f"{case.name} ({case.unit})"]
     for who, samples in sorted(case.samples.items(), key=lambda item: -max(item[1])):
         middle, low, high = results.figure(case, who), min(samples), max(samples)
-        lines.append(f"  {LABELS[who]:28} {_number(middle):>12}  ({low:,.0f} to {high:,.0f})")
-    lines += [f"  {LABELS[who]:28} {why}" for who, why in sorted(case.absent.items())]
+        lines.append(f"  {LABELS[who]:36} {_number(middle):>12}  ({low:,.0f} to {high:,.0f})")
+    lines += [f"  {LABELS[who]:36} {why}" for who, why in sorted(case.absent.items())]
     return lines
 
 

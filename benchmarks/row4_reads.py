@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import cast
 
 from benchmarks import bare, ours
-from benchmarks.peers import eventsourcing_sqlite, umadb
+from benchmarks.peers import eventsourcing_postgres, eventsourcing_sqlite, message_db, umadb
 from benchmarks.plan import Plan
 from benchmarks.rounds import Case, alternate
 from benchmarks.sides import Opener, Reader, open_all
@@ -25,6 +25,8 @@ OPENERS: dict[str, Opener] = {
     "apsw": bare.store_tables,
     "umadb": umadb.server,
     "eventsourcing": eventsourcing_sqlite.recorder,
+    "eventsourcing pg": eventsourcing_postgres.recorder,
+    "message-db": message_db.message_store,
 }
 Batch = list[tuple[str, int, Sequence[Body]]]
 
