@@ -1,6 +1,7 @@
 """`python -m benchmarks`: measure, keep the results, say what is met and what is short."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
@@ -39,12 +40,15 @@ def _run(arguments: argparse.Namespace) -> None:
     out = arguments.out or (QUICK_OUT if arguments.quick else KEPT)
     rows = [row for row in ROWS if not arguments.row or number_of(row) in arguments.row]
     make = plan.quick if arguments.quick else plan.full
-    for row in rows:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
-            folder = Path(scratch)
-            folder.chmod(0o711)  # a server with an account of its own must get through
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
+        home = Path(scratch)
+        home.chmod(0o711)  # a server with an account of its own must get through
+        for row in rows:
+            folder = home / row
+            folder.mkdir()
             about = machine.describe(folder)
-            results.save(_measure(row, make(folder), about), out)
+            results.save(_measure(row, make(folder, home / "prepared"), about), out)
+            shutil.rmtree(folder)
     print(report.table(results.load(out)))
     if out.resolve() == KEPT.resolve():
         _write_page()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks import results, row4_reads, row9_many_stores
+from benchmarks import results, row4_reads, row9_many_stores, row10_growth
 from benchmarks.results import Result
 
 
@@ -38,7 +38,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4, _R9 = results.ROWS
+_R1, _R2, _R3, _R4, _R9, _R10 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -76,6 +76,14 @@ def _replays(key: str, case: str) -> list[Goal]:
     ]
 
 
+def _growth(key: str, case: str) -> list[Goal]:
+    """Flat within 15 %."""
+    return [
+        Goal(f"{key}-{who[7:]}", _R10, case, who, "pyesdb 10k", 0.85)
+        for who in ("pyesdb 1M", "pyesdb 10M", row10_growth.ONE_STREAM)
+    ]
+
+
 GOALS = [
     Goal("single-apsw", _R1, "1 event", "pyesdb", "apsw", 0.75),
     Goal("single-umadb", _R1, "1 event", "pyesdb", "umadb", 1.5),
@@ -93,6 +101,11 @@ GOALS = [
     Goal("many-start", _R9, row9_many_stores.START, "pyesdb", None, 5_000, at_most=True),
     Goal("many-resident", _R9, row9_many_stores.RESIDENT, "pyesdb", None, 400, at_most=True),
     Goal("many-reopen", _R9, row9_many_stores.REOPEN, "pyesdb", None, 5_000, at_most=True),
+    *_growth("growth-slices", row10_growth.SLICES),
+    *_growth("growth-replay", row10_growth.REPLAY),
+    *_growth("growth-single", row10_growth.SINGLE),
+    *_growth("growth-batches", row10_growth.BATCHES),
+    *_growth("growth-tasks", row10_growth.TASKS),
 ]
 
 

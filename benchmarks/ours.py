@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sides import Missing, looked_at
-from benchmarks.work import Body, kind
+from benchmarks.work import Body, kind, tags
 
 try:
     import pyesdb
@@ -25,40 +25,46 @@ def package() -> Any:
     return pyesdb
 
 
-def _events(version: int, bodies: Sequence[Body]) -> list[Any]:
-    return [NewEvent(kind(version + index), body) for index, body in enumerate(bodies)]
+def _events(stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
+    return [NewEvent(kind(at), body) for at, body in enumerate(bodies, version)]
+
+
+def _tagged(stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
+    return [
+        NewEvent(kind(at), body, tags=tags(stream, at)) for at, body in enumerate(bodies, version)
+    ]
 
 
 class Ours:
-    """The default store of an embedded database, from any thread."""
+    """The default store of an embedded database, from any thread. `tagged`: three tags an event."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, store: Any, *, tagged: bool = False) -> None:
+        self.store = store
+        self._events = _tagged if tagged else _events
 
     def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
         """One append call, with no expectation."""
-        if len(bodies) == 1:
-            self._store.append(stream, NewEvent(kind(version), bodies[0]))
-        else:
-            self._store.append(stream, _events(version, bodies))
+        events = self._events(stream, version, bodies)
+        self.store.append(stream, events[0] if len(events) == 1 else events)
 
     def fill(self, batch: Sequence[tuple[str, int, Sequence[Body]]]) -> None:
         """One append_many call."""
-        self._store.append_many(
-            [Append(stream, _events(version, bodies)) for stream, version, bodies in batch]
+        events = self._events
+        self.store.append_many(
+            [Append(stream, events(stream, version, bodies)) for stream, version, bodies in batch]
         )
 
     def scan(self) -> tuple[int, int]:
         """Iterate over read_all."""
-        return looked_at(event.data for event in self._store.read_all())
+        return looked_at(event.data for event in self.store.read_all())
 
     def scan_backwards(self) -> tuple[int, int]:
         """Iterate over read_all, newest first."""
-        return looked_at(event.data for event in self._store.read_all(backwards=True))
+        return looked_at(event.data for event in self.store.read_all(backwards=True))
 
     def replay(self, stream: str) -> tuple[int, int]:
         """Iterate over read."""
-        return looked_at(event.data for event in self._store.read(stream))
+        return looked_at(event.data for event in self.store.read(stream))
 
 
 @contextmanager
@@ -68,12 +74,20 @@ def embedded(folder: Path) -> Iterator[Ours]:
         yield Ours(database.store())
 
 
+@contextmanager
+def embedded_tagged(folder: Path) -> Iterator[Ours]:
+    """As embedded; each event has three tags."""
+    with package().open(folder / "data") as database:
+        yield Ours(database.store(), tagged=True)
+
+
 class OursAsync:
     """The default store of an embedded database, from tasks of one event loop."""
 
-    def __init__(self, runner: asyncio.Runner, store: Any) -> None:
+    def __init__(self, runner: asyncio.Runner, store: Any, *, tagged: bool = False) -> None:
         self.runner = runner
-        self._store = store
+        self.store = store
+        self._events = _tagged if tagged else _events
 
     def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
         """One append, waited for by the loop."""
@@ -81,7 +95,7 @@ class OursAsync:
 
     async def append_async(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
         """One append call, with no expectation."""
-        await self._store.append(stream, _events(version, bodies))
+        await self.store.append(stream, self._events(stream, version, bodies))
 
 
 @asynccontextmanager
@@ -91,12 +105,12 @@ async def _opened(folder: Path) -> AsyncIterator[Any]:
 
 
 @contextmanager
-def embedded_async(folder: Path) -> Iterator[OursAsync]:
+def embedded_async(folder: Path, *, tagged: bool = False) -> Iterator[OursAsync]:
     """As embedded, from asyncio."""
     with asyncio.Runner() as runner:
         opened = _opened(folder)
         store = runner.run(opened.__aenter__())
         try:
-            yield OursAsync(runner, store)
+            yield OursAsync(runner, store, tagged=tagged)
         finally:
             runner.run(opened.__aexit__(None, None, None))

@@ -24,6 +24,11 @@ LABELS = {
     "eventsourcing pg threads": "eventsourcing, PostgreSQL, threads",
     "message-db threads": "message-db, threads",
     "pyesdb one": "PyESDB, one store",
+    "pyesdb 10k": "PyESDB, 10k events",
+    "pyesdb 100k": "PyESDB, 100k events",
+    "pyesdb 1M": "PyESDB, 1M events",
+    "pyesdb 10M": "PyESDB, 10M events",
+    "pyesdb stream": "PyESDB, 1M events in one stream",
 }
 _HEAD = """---
 orphan: true
@@ -50,7 +55,9 @@ def notes() -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}"
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 or value == round(value) else f"{value:.3g}"
 
 
 def goal_text(verdict: Verdict) -> str:
@@ -102,7 +109,9 @@ def case_lines(case: Case) -> list[str]:
     lines = [f"{case.name} ({case.unit})"]
     for who, samples in sorted(case.samples.items(), key=lambda item: -max(item[1])):
         middle, low, high = results.figure(case, who), min(samples), max(samples)
-        lines.append(f"  {LABELS[who]:36} {_number(middle):>12}  ({low:,.0f} to {high:,.0f})")
+        lines.append(
+            f"  {LABELS[who]:36} {_number(middle):>12}  ({_number(low)} to {_number(high)})"
+        )
     lines += [f"  {LABELS[who]:36} {why}" for who, why in sorted(case.absent.items())]
     return lines
 
@@ -113,7 +122,7 @@ def _case_table(result: Result) -> list[str]:
         for who in sorted(case.samples):
             samples = case.samples[who]
             middle = _number(results.figure(case, who))
-            spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
+            spread = f"{_number(min(samples))} to {_number(max(samples))}"
             lines.append(f"| {case.name} | {LABELS[who]} | {middle} {case.unit} | {spread} |")
         lines += [
             f"| {case.name} | {LABELS[who]} | {why} | |" for who, why in sorted(case.absent.items())

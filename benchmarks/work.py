@@ -43,6 +43,12 @@ def stream_name(number: int) -> str:
     return f"00000000-0000-4000-8000-{number:012x}"
 
 
+def tags(stream: str, version: int) -> tuple[str, str, str]:
+    """Three tags of an event: one for ten events, one for a hundred, one of five hundred values."""
+    number = int(stream[-12:], 16)
+    return f"order:{number}", f"customer:{number // 10}", f"sku:{(number * 7 + version) % 500}"
+
+
 def picks(streams: int, count: int) -> list[int]:
     """Numbers of streams to replay: the same choice for everyone."""
     return random.Random(20130101).choices(range(streams), k=count)
