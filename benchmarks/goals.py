@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from benchmarks import results, row4_reads, row9_many_stores, row10_growth
+from benchmarks import results, row4_reads, row5_conditions, row9_many_stores, row10_growth
 from benchmarks.results import Result
 
 
@@ -38,7 +38,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4, _R9, _R10 = results.ROWS
+_R1, _R2, _R3, _R4, _R5, _R9, _R10 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -76,6 +76,15 @@ def _replays(key: str, case: str) -> list[Goal]:
     ]
 
 
+def _conditions(key: str, case: str, ours: str, theirs: str) -> list[Goal]:
+    """Twice as fast, in the large store and in the small one, and flat within 15 %."""
+    return [
+        Goal(f"condition-{key}-umadb", _R5, case, ours, theirs, 2.0),
+        Goal(f"condition-{key}-umadb-10k", _R5, case, f"{ours} 10k", f"{theirs} 10k", 2.0),
+        Goal(f"condition-{key}-flat", _R5, case, ours, f"{ours} 10k", 0.85),
+    ]
+
+
 def _growth(key: str, case: str) -> list[Goal]:
     """Flat within 15 %."""
     return [
@@ -97,6 +106,9 @@ GOALS = [
     *_reads("backwards", row4_reads.BACKWARDS),
     *_replays("together", row4_reads.TOGETHER),
     *_replays("apart", row4_reads.APART),
+    *_conditions("alone", row5_conditions.ALONE, "pyesdb", "umadb"),
+    *_conditions("threads", row5_conditions.MANY, _THREADS, _UMA),
+    *_conditions("tasks", row5_conditions.MANY, _TASKS, _UMA),
     Goal("many-create", _R9, row9_many_stores.CREATE, "pyesdb", None, 500, beside="fdatasync"),
     Goal("many-start", _R9, row9_many_stores.START, "pyesdb", None, 5_000, at_most=True),
     Goal("many-resident", _R9, row9_many_stores.RESIDENT, "pyesdb", None, 400, at_most=True),

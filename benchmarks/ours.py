@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides import Missing, looked_at
-from benchmarks.work import Body, kind, tags
+from benchmarks.sides import Missing, Refused, looked_at
+from benchmarks.work import Body, kind, matching, tags
 
 try:
     import pyesdb
-    from pyesdb import Append, NewEvent
+    from pyesdb import Append, AppendCondition, ConditionFailed, NewEvent, Query, QueryItem
 except ImportError as error:  # reported as missing by whoever opens it
     pyesdb, _why = None, str(error)
 else:
@@ -35,6 +35,11 @@ def _tagged(stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
     ]
 
 
+def _condition(stream: str, version: int, after: int) -> Any:
+    items = [QueryItem(types=types, tags=all_of) for types, all_of in matching(stream, version)]
+    return AppendCondition(Query(items), after=after)
+
+
 class Ours:
     """The default store of an embedded database, from any thread. `tagged`: three tags an event."""
 
@@ -46,6 +51,17 @@ class Ours:
         """One append call, with no expectation."""
         events = self._events(stream, version, bodies)
         self.store.append(stream, events[0] if len(events) == 1 else events)
+
+    def append_if(self, stream: str, version: int, body: Body, after: int) -> int:
+        """One append call with a condition."""
+        condition = _condition(stream, version, after)
+        try:
+            result = self.store.append(
+                stream, self._events(stream, version, (body,)), condition=condition
+            )
+        except ConditionFailed as error:
+            raise Refused(str(error)) from error
+        return result.position
 
     def fill(self, batch: Sequence[tuple[str, int, Sequence[Body]]]) -> None:
         """One append_many call."""
@@ -97,6 +113,20 @@ class OursAsync:
         """One append call, with no expectation."""
         await self.store.append(stream, self._events(stream, version, bodies))
 
+    def append_if(self, stream: str, version: int, body: Body, after: int) -> int:
+        """One conditional append, waited for by the loop."""
+        return self.runner.run(self.append_if_async(stream, version, body, after))
+
+    async def append_if_async(self, stream: str, version: int, body: Body, after: int) -> int:
+        """One append call with a condition."""
+        condition = _condition(stream, version, after)
+        events = self._events(stream, version, (body,))
+        try:
+            result = await self.store.append(stream, events, condition=condition)
+        except ConditionFailed as error:
+            raise Refused(str(error)) from error
+        return result.position
+
 
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[Any]:
@@ -114,3 +144,10 @@ def embedded_async(folder: Path, *, tagged: bool = False) -> Iterator[OursAsync]
             yield OursAsync(runner, store, tagged=tagged)
         finally:
             runner.run(opened.__aexit__(None, None, None))
+
+
+@contextmanager
+def embedded_async_tagged(folder: Path) -> Iterator[OursAsync]:
+    """As embedded_tagged, from asyncio."""
+    with embedded_async(folder, tagged=True) as writer:
+        yield writer

@@ -6,7 +6,7 @@ What must never happen here: a store that is counted as filled and is not.
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +60,29 @@ def filled(
         _check_room(place, events)
         folder.mkdir()
         try:
-            with opener(folder) as reader:
-                for batch in layout(events):
-                    reader.fill(batch)
+            with opener(folder) as side:
+                _fill(side, events, layout)
         except Missing:
-            raise
-        except Exception as error:
             shutil.rmtree(folder)
-            raise Missing(f"failed while filling: {type(error).__name__}: {error}") from error
+            raise
         note.write_text(json.dumps(disk_bytes(folder)))
     return folder, json.loads(note.read_text())
+
+
+@contextmanager
+def full(opened: AbstractContextManager[Any], events: int) -> Iterator[Any]:
+    """What `opened` yields, filled."""
+    with opened as side:
+        _fill(side, events, many_streams)
+        yield side
+
+
+def _fill(side: Any, events: int, layout: Layout) -> None:
+    try:
+        for batch in layout(events):
+            side.fill(batch)
+    except Exception as error:
+        raise Missing(f"failed while filling: {type(error).__name__}: {error}") from error
 
 
 def opener_of(

@@ -25,6 +25,11 @@ LABELS = {
     "message-db threads": "message-db, threads",
     "pyesdb one": "PyESDB, one store",
     "pyesdb 10k": "PyESDB, 10k events",
+    "umadb 10k": "UmaDB, 10k events",
+    "eventsourcing pg 10k": "eventsourcing, PostgreSQL, 10k events",
+    "pyesdb threads 10k": "PyESDB, threads, 10k events",
+    "pyesdb tasks 10k": "PyESDB, asyncio tasks, 10k events",
+    "umadb threads 10k": "UmaDB, threads, 10k events",
     "pyesdb 100k": "PyESDB, 100k events",
     "pyesdb 1M": "PyESDB, 1M events",
     "pyesdb 10M": "PyESDB, 10M events",
@@ -140,7 +145,8 @@ def _where(result: Result) -> str:
     machine, versions = result.machine, result.versions
     software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     return (
-        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds) on {machine['cpu']}, "
+        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds, "
+        f"stores of {result.events:,} events where it is not said otherwise) on {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
         f"fdatasync {machine['fdatasync_us']} us; "
         f"{software}. {_others(machine['others_cores'])}"

@@ -14,6 +14,7 @@ ROWS = (
     "row2_concurrent",
     "row3_batches",
     "row4_reads",
+    "row5_conditions",
     "row9_many_stores",
     "row10_growth",
 )

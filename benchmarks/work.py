@@ -49,6 +49,12 @@ def tags(stream: str, version: int) -> tuple[str, str, str]:
     return f"order:{number}", f"customer:{number // 10}", f"sku:{(number * 7 + version) % 500}"
 
 
+def matching(stream: str, version: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """What a decision about an order depends on: (any of these types, all of these tags), or."""
+    order, customer, _sku = tags(stream, version)
+    return ((TYPES[0], TYPES[1]), (order,)), ((TYPES[4],), (customer,))
+
+
 def picks(streams: int, count: int) -> list[int]:
     """Numbers of streams to replay: the same choice for everyone."""
     return random.Random(20130101).choices(range(streams), k=count)

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides import Missing, looked_at
-from benchmarks.work import Body, encode, kind, tags
+from benchmarks.sides import Missing, Refused, looked_at
+from benchmarks.work import Body, encode, kind, matching, tags
 
 START_S = 10.0
 READ_BATCH = 1000
@@ -27,7 +27,7 @@ class Uma:
     """A client of a server of our own. `tagged`: three tags an event, beside that of its stream."""
 
     def __init__(self, client: Any, module: Any, pid: int, *, tagged: bool = False) -> None:
-        self._client = client
+        self._client, self._module = client, module
         self._event = module.Event
         self.pid = pid
         self._tags = (lambda stream, at: [stream, *tags(stream, at)]) if tagged else _stream_only
@@ -42,6 +42,19 @@ class Uma:
     def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
         """One call, with no condition."""
         self._client.append(self._events(stream, version, bodies))
+
+    def append_if(self, stream: str, version: int, body: Body, after: int) -> int:
+        """One call with a condition."""
+        module = self._module
+        items = [
+            module.QueryItem(types=types, tags=all_of)
+            for types, all_of in matching(stream, version)
+        ]
+        condition = module.AppendCondition(module.Query(items), after)
+        try:
+            return self._client.append(self._events(stream, version, (body,)), condition)
+        except module.IntegrityError as error:
+            raise Refused(str(error)) from error
 
     def fill(self, batch: Sequence[tuple[str, int, Sequence[Body]]]) -> None:
         """One call with the events of all streams."""
@@ -110,3 +123,10 @@ def server(folder: Path, *, tagged: bool = False) -> Iterator[Uma]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+@contextmanager
+def server_tagged(folder: Path) -> Iterator[Uma]:
+    """As server; each event has three tags beside that of its stream."""
+    with server(folder, tagged=True) as side:
+        yield side
