@@ -2,7 +2,14 @@
 
 from dataclasses import dataclass
 
-from benchmarks import results, row4_reads, row5_conditions, row9_many_stores, row10_growth
+from benchmarks import (
+    results,
+    row4_reads,
+    row5_conditions,
+    row9_many_stores,
+    row10_growth,
+    row11_bytes,
+)
 from benchmarks.results import Result
 
 
@@ -38,7 +45,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4, _R5, _R9, _R10 = results.ROWS
+_R1, _R2, _R3, _R4, _R5, _R9, _R10, _R11 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -118,6 +125,10 @@ GOALS = [
     *_growth("growth-single", row10_growth.SINGLE),
     *_growth("growth-batches", row10_growth.BATCHES),
     *_growth("growth-tasks", row10_growth.TASKS),
+    Goal("bytes-alone", _R11, row11_bytes.ALONE, "pyesdb", None, 20 * 1024, at_most=True),
+    Goal("bytes-tasks64", _R11, row11_bytes.MANY, _TASKS, None, 8 * 1024, at_most=True),
+    Goal("bytes-threads64", _R11, row11_bytes.MANY, _THREADS, None, 8 * 1024, at_most=True),
+    Goal("bytes-file", _R11, row11_bytes.FILE, "pyesdb", None, 450, at_most=True),
 ]
 
 

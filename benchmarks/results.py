@@ -17,6 +17,7 @@ ROWS = (
     "row5_conditions",
     "row9_many_stores",
     "row10_growth",
+    "row11_bytes",
 )
 """Named by their numbers in the list of what is to be measured."""
 
