@@ -9,6 +9,7 @@ from benchmarks import (
     row9_many_stores,
     row10_growth,
     row11_bytes,
+    row12_recovery,
 )
 from benchmarks.results import Result
 
@@ -45,7 +46,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4, _R5, _R9, _R10, _R11 = results.ROWS
+_R1, _R2, _R3, _R4, _R5, _R9, _R10, _R11, _R12 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -100,6 +101,15 @@ def _growth(key: str, case: str) -> list[Goal]:
     ]
 
 
+def _recovery(who: str) -> list[Goal]:
+    """A second; that nothing acknowledged is lost is no goal but a condition of each figure."""
+    size = who.removeprefix("pyesdb ")
+    return [
+        Goal(f"recovery-read-{size}", _R12, row12_recovery.READ, who, None, 1000, at_most=True),
+        Goal(f"recovery-append-{size}", _R12, row12_recovery.APPEND, who, None, 1000, at_most=True),
+    ]
+
+
 GOALS = [
     Goal("single-apsw", _R1, "1 event", "pyesdb", "apsw", 0.75),
     Goal("single-umadb", _R1, "1 event", "pyesdb", "umadb", 1.5),
@@ -129,6 +139,8 @@ GOALS = [
     Goal("bytes-tasks64", _R11, row11_bytes.MANY, _TASKS, None, 8 * 1024, at_most=True),
     Goal("bytes-threads64", _R11, row11_bytes.MANY, _THREADS, None, 8 * 1024, at_most=True),
     Goal("bytes-file", _R11, row11_bytes.FILE, "pyesdb", None, 450, at_most=True),
+    *_recovery("pyesdb 1M"),
+    *_recovery("pyesdb 10M"),
 ]
 
 

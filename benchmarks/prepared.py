@@ -15,7 +15,7 @@ from benchmarks.sides import Missing, Opener
 from benchmarks.work import BODIES
 
 AT_ONCE = 1000
-"""Events per call. More would be faster for us, and harm UmaDB, which keeps a list of free pages."""
+"""Events per call. More would help us and harm UmaDB, whose list of free pages grows by it."""
 ROOM = 1000
 """Bytes on the disk that an event may take while a store is filled, everyone's log included."""
 ONE_STREAM = "00000000-0000-4000-8000-00000000feed"

@@ -18,6 +18,7 @@ ROWS = (
     "row9_many_stores",
     "row10_growth",
     "row11_bytes",
+    "row12_recovery",
 )
 """Named by their numbers in the list of what is to be measured."""
 

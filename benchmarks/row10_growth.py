@@ -110,7 +110,7 @@ def _openers(plan: Plan, small: Path, opener: Callable[[Path], Any]) -> dict[str
     found = {
         name_of(size): prepared.opener_of(
             small if size == SMALL else plan.prepared,
-            "plain",
+            "pyesdb plain",
             ours.embedded,
             size,
             opener=opener,
@@ -118,7 +118,7 @@ def _openers(plan: Plan, small: Path, opener: Callable[[Path], Any]) -> dict[str
         for size in plan.sizes
     }
     found[ONE_STREAM] = prepared.opener_of(
-        plan.prepared, "stream", ours.embedded, 1_000_000, prepared.one_stream, opener
+        plan.prepared, "pyesdb stream", ours.embedded, 1_000_000, prepared.one_stream, opener
     )
     return found
 
