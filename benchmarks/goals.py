@@ -10,6 +10,7 @@ from benchmarks import (
     row10_growth,
     row11_bytes,
     row12_recovery,
+    row13_busy,
 )
 from benchmarks.results import Result
 
@@ -46,7 +47,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4, _R5, _R9, _R10, _R11, _R12 = results.ROWS
+_R1, _R2, _R3, _R4, _R5, _R9, _R10, _R11, _R12, _R13, _R14 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -141,6 +142,7 @@ GOALS = [
     Goal("bytes-file", _R11, row11_bytes.FILE, "pyesdb", None, 450, at_most=True),
     *_recovery("pyesdb 1M"),
     *_recovery("pyesdb 10M"),
+    Goal("busy-apsw", _R13, row13_busy.ALONE, "pyesdb busy", "apsw busy", 0.75),  # as in row 1
 ]
 
 

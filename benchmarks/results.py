@@ -19,8 +19,10 @@ ROWS = (
     "row10_growth",
     "row11_bytes",
     "row12_recovery",
+    "row13_busy",
+    "row14_start",
 )
-"""Named by their numbers in the list of what is to be measured."""
+"""Named by their numbers in the list of what is to be measured; 13 and 14 were added behind it."""
 
 
 def number_of(row: str) -> int:

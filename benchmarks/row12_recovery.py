@@ -7,7 +7,6 @@ the process. UmaDB's server is killed and started again instead.
 """
 
 import contextlib
-import json
 import os
 import random
 import signal
@@ -21,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ours, prepared
+from benchmarks import fresh, ours, prepared
 from benchmarks.peers import umadb
 from benchmarks.plan import SMALL, Plan
 from benchmarks.recovery import WRITERS
@@ -70,21 +69,15 @@ def _check(acknowledged: Mapping[int, int], found: Mapping[int, int]) -> int:
     return sum(acknowledged.values())
 
 
-def _reopen(directory: Path, number: int) -> dict[str, Any]:
+def _reopen(plan: Plan, directory: Path, number: int) -> dict[str, Any]:
     began = time.monotonic()  # of the machine, so the other process knows it, too
-    done = subprocess.run(
-        [*_MODULE, "reopen", str(directory), str(number), str(began)],
-        check=False, capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    if done.returncode:
-        raise ValueError(f"the process that came after failed: {done.stderr[-500:]}")
-    return json.loads(done.stdout)
+    return fresh.answer(plan, "recovery", "reopen", str(directory), str(number), str(began))
 
 
-def _ours(folder: Path, number: int, seconds: float) -> dict[str, float]:
+def _ours(plan: Plan, folder: Path, number: int, seconds: float) -> dict[str, float]:
     directory = folder / "data"
     acknowledged = _kill_while_writing(directory, number, seconds)
-    after = _reopen(directory, number)
+    after = _reopen(plan, directory, number)
     if after["gaps"]:
         raise ValueError(f"the streams of writers {after['gaps']} have gaps")
     found = {int(writer): events for writer, events in after["events"].items()}
@@ -97,7 +90,7 @@ def _ours(folder: Path, number: int, seconds: float) -> dict[str, float]:
     }
 
 
-def _umadb(folder: Path, number: int, seconds: float) -> dict[str, float]:
+def _umadb(_plan: Plan, folder: Path, number: int, seconds: float) -> dict[str, float]:
     names = [f"killed-{number}-{writer}" for writer in range(WRITERS)]
     acknowledged: Counter[int] = Counter()
     with umadb.server(folder) as side:
@@ -141,7 +134,7 @@ def _contestants(plan: Plan) -> tuple[dict[str, Round], dict[str, str]]:
         except Missing as reason:
             missing[who] = str(reason)
         else:
-            rounds[who] = partial(work, folder)
+            rounds[who] = partial(work, plan, folder)
     return rounds, missing
 
 
