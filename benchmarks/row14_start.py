@@ -44,7 +44,7 @@ def _measure(plan: Plan, who: str, number: int) -> dict[str, float]:
     found = {WHOLE: (time.perf_counter() - start) * 1e3}
     for case, (run, step, kind) in _FROM.items():
         steps = (new, old)[run]
-        if step in steps:
+        if step in steps and (who, case) != ("python", IMPORT):
             found[case] = steps[step][kind]
     return found
 

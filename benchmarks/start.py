@@ -10,14 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-NOTE = "." * 160
-BODY = {
-    "order": "000000000001",
-    "customer": "00000001",
-    "total": 1000,
-    "currency": "EUR",
-    "note": NOTE,
-}
+BODY = {"order": "000000000001", "total": 1000, "currency": "EUR", "note": "." * 192}
 """256 bytes of JSON, without `benchmarks.work`, which would import what is to be measured."""
 
 
