@@ -7,28 +7,29 @@ journal is not, for nobody. SQLite moves its log into the file each 4000 pages: 
 enough for that, and goes to streams all over the store, as after a year of use.
 """
 
+import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from benchmarks import bare, ours, prepared
 from benchmarks.peers import eventsourcing_sqlite, umadb
 from benchmarks.plan import Plan
 from benchmarks.rounds import Case, alternate
-from benchmarks.row2_concurrent import Tasks, Threads
 from benchmarks.sides import Missing, Opener, open_all
-from benchmarks.work import EVENTS_PER_STREAM, Body, stream_name
+from benchmarks.work import BODIES, EVENTS_PER_STREAM, stream_name
 
 TITLE = "Bytes"
 ALONE, MANY, FILE = "written, alone", "written, 64 writers", "on disk"
 UNIT = "bytes/event"
 WRITERS = {ALONE: 1, MANY: 64}
-CALLS = {ALONE: 1500, MANY: 150}
+CALLS = {ALONE: 1000, MANY: 100}
 """Of each writer in a round, times `plan.effort`."""
-FEWER = 10
+FEWER = 20
 """Times fewer for UmaDB: it has no log that must fill, and writes much."""
 TAG = " tagged"
 """Behind the name of who gives each event three tags."""
@@ -42,20 +43,21 @@ _PLACES = {
 }
 _KEPT = ("pyesdb", "pyesdb tagged", "umadb", "umadb tagged")
 """Those whose filled store can be opened again."""
-_POSTGRES = (
+_POSTGRES = ("eventsourcing pg", "message-db")
+_SHARED = "not measured: it shares its files with PostgreSQL's own tables and log"
+_CHECKPOINTS = (
     "not measured: PostgreSQL writes whole pages after a checkpoint, of which there is one in "
     "minutes, so that the figure would be that of the moment"
 )
 
 
 class Scattered:
-    """Turns the appends of `row2_concurrent` into appends to any stream of a filled store."""
+    """Callers that append to any stream of a filled store, each a number of times."""
 
-    def __init__(self, side: Any, events: int) -> None:
-        self._side, self._streams = side, events // EVENTS_PER_STREAM
+    def __init__(self, side: Any, events: int, callers: int) -> None:
+        self._side, self._streams, self._callers = side, events // EVENTS_PER_STREAM, callers
         self._versions: dict[int, int] = {}
         self._chance = random.Random(events)
-        self.runner = getattr(side, "runner", None)
 
     def _pick(self) -> tuple[str, int]:
         number = self._chance.randrange(self._streams)
@@ -63,13 +65,24 @@ class Scattered:
         self._versions[number] = version + 1
         return stream_name(number), version
 
-    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
-        """One append."""
-        self._side.append(*self._pick(), bodies)
+    def append(self, calls: int) -> None:
+        """So many appends by each caller; returns when all are answered."""
+        if isinstance(self._side, ours.OursAsync):
+            self._side.runner.run(self._tasks(calls))
+            return
+        with ThreadPoolExecutor(self._callers) as pool:
+            list(pool.map(self._call, [calls] * self._callers))
 
-    async def append_async(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
-        """One append."""
-        await self._side.append_async(*self._pick(), bodies)
+    def _call(self, calls: int) -> None:
+        for number in range(calls):
+            self._side.append(*self._pick(), BODIES[number % 1000 :][:1])
+
+    async def _tasks(self, calls: int) -> None:
+        await asyncio.gather(*(self._task(calls) for _ in range(self._callers)))
+
+    async def _task(self, calls: int) -> None:
+        for number in range(calls):
+            await self._side.append_async(*self._pick(), BODIES[number % 1000 :][:1])
 
 
 def _written(pid: int | None) -> int:
@@ -78,13 +91,13 @@ def _written(pid: int | None) -> int:
     return int(dict(line.split(": ") for line in lines)["write_bytes"])
 
 
-def _per_event(group: Threads | Tasks, calls: int, pid: int | None) -> float:
+def _per_event(callers: Scattered, writers: int, calls: int, pid: int | None) -> float:
     before = _written(pid)
-    count = group.count(calls)
+    callers.append(calls)
     written = _written(pid) - before
     if not written:
         raise ValueError("nothing was written: is the scratch directory on a disk? See --scratch")
-    return written / count
+    return written / (writers * calls)
 
 
 def _kept(plan: Plan, who: str, opener: Callable[[Path], Any] | None = None) -> Opener:
@@ -112,22 +125,19 @@ def _openers(plan: Plan) -> dict[str, dict[str, Opener]]:
 def _case(plan: Plan, name: str, openers: dict[str, Opener]) -> Case:
     with ExitStack() as stack:
         opened, absent = open_all(stack, openers, plan.folder / name.replace(" ", "-"))
-        absent |= dict.fromkeys(("eventsourcing pg", "message-db"), _POSTGRES)
+        absent |= dict.fromkeys(_POSTGRES, _CHECKPOINTS)
         measures: dict[str, Callable[[], float]] = {}
         for who, side in opened.items():
-            kind = Tasks if isinstance(side, ours.OursAsync) else Threads
-            group = kind(cast("Any", Scattered(side, plan.events)), WRITERS[name])
-            pid = getattr(side, "pid", None)
+            writers, pid = WRITERS[name], getattr(side, "pid", None)
             calls = CALLS[name] * plan.effort // (FEWER if who.startswith("umadb") else 1)
-            measures[who] = partial(_per_event, group, calls, pid)
+            callers = Scattered(side, plan.events, writers)
+            measures[who] = partial(_per_event, callers, writers, calls, pid)
         return alternate(Case(name, UNIT, absent=absent), measures, plan.rounds)
 
 
 def _files(plan: Plan) -> Case:
     """What the files of a closed store take, when it was filled and nothing else was done."""
-    case = Case(
-        FILE, UNIT, absent=dict.fromkeys(("eventsourcing pg", "message-db"), "not measured")
-    )
+    case = Case(FILE, UNIT, absent=dict.fromkeys(_POSTGRES, _SHARED))
     for who, opener in _PLACES.items():
         name = who if who.endswith(TAG) else f"{who} plain"
         try:

@@ -1,12 +1,9 @@
 """Many writers at once, one event per append: threads, and tasks of one event loop."""
 
 import asyncio
-import math
 import threading
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from types import MappingProxyType
 
 from benchmarks import ours
 from benchmarks.peers import eventsourcing_postgres, message_db, umadb
@@ -36,31 +33,15 @@ class Threads:
     def rate(self, seconds: float) -> float:
         """Appends per second of all, from the start until the last one has its last answer."""
         stop = threading.Event()
-        before = sum(self._next)
-        elapsed = self._run(stop.is_set, lambda: (time.sleep(seconds), stop.set()))
-        return (sum(self._next) - before) / elapsed
-
-    def count(self, calls: int) -> int:
-        """So many appends of each, not timed; how many that were."""
-        ends = {number: at + calls for number, at in enumerate(self._next)}
-        self._run(lambda: False, lambda: None, ends)
-        return calls * len(self._next)
-
-    def _run(
-        self,
-        stopped: Callable[[], bool],
-        wait: Callable[[], object],
-        ends: Mapping[int, int] = MappingProxyType({}),
-    ) -> float:
         ready = threading.Barrier(len(self._next) + 1)
+        before = sum(self._next)
         failures: list[BaseException] = []
 
         def work(number: int) -> None:
             stream, version, append = stream_name(number), self._next[number], self._append
-            end = ends.get(number)
             ready.wait()
             try:
-                while version != end and not stopped():
+                while not stop.is_set():
                     append(stream, version, BODIES[version % 1000 : version % 1000 + 1])
                     version += 1
             except BaseException as error:  # noqa: BLE001  (raised by rate, in the caller)
@@ -72,13 +53,14 @@ class Threads:
             thread.start()
         ready.wait()
         start = time.perf_counter()
-        wait()
+        time.sleep(seconds)
+        stop.set()
         for thread in threads:
             thread.join()
         elapsed = time.perf_counter() - start
         if failures:
             raise failures[0]
-        return elapsed
+        return (sum(self._next) - before) / elapsed
 
 
 class Tasks:
@@ -99,22 +81,12 @@ class Tasks:
         await asyncio.gather(*(self._work(number, end) for number in range(len(self._next))))
         return (sum(self._next) - before) / (time.perf_counter() - start)
 
-    async def _work(self, number: int, end: float, calls: int | None = None) -> None:
+    async def _work(self, number: int, end: float) -> None:
         stream, version, append = stream_name(number), self._next[number], self._writer.append_async
-        last = None if calls is None else version + calls
-        while version != last and time.perf_counter() < end:
+        while time.perf_counter() < end:
             await append(stream, version, BODIES[version % 1000 : version % 1000 + 1])
             version += 1
         self._next[number] = version
-
-    def count(self, calls: int) -> int:
-        """As for threads."""
-        return self._writer.runner.run(self._count(calls))
-
-    async def _count(self, calls: int) -> int:
-        numbers = range(len(self._next))
-        await asyncio.gather(*(self._work(number, math.inf, calls) for number in numbers))
-        return calls * len(self._next)
 
 
 def run(plan: Plan) -> list[Case]:
