@@ -8,11 +8,12 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import bare
+from benchmarks.peers import message_db, postgres
 from pyesdb.operations.bench.surroundings import Others, cores, cpu, system
 
 __all__ = ["PACKAGES", "Others", "describe", "versions"]
 
-PACKAGES = ("pyesdb", "apsw", "msgspec", "umadb", "eventsourcing")
+PACKAGES = ("pyesdb", "apsw", "msgspec", "umadb", "eventsourcing", "psycopg")
 
 
 def _fdatasync_us(folder: Path) -> float:
@@ -48,4 +49,6 @@ def versions() -> dict[str, str]:
     import apsw
 
     found["sqlite"] = apsw.sqlitelibversion()
+    found["postgresql"] = postgres.version() or "not installed"
+    found["message-db"] = message_db.version()
     return found

@@ -18,11 +18,38 @@ LABELS = {
     "apsw": "bare apsw (limit)",
     "umadb": "UmaDB",
     "eventsourcing": "eventsourcing, SQLite",
+    "eventsourcing pg": "eventsourcing, PostgreSQL",
+    "message-db": "message-db",
     "fdatasync": "fdatasync of 4 KiB (limit)",
     "pyesdb threads": "PyESDB, threads",
     "pyesdb tasks": "PyESDB, asyncio tasks",
     "umadb threads": "UmaDB, threads",
+    "eventsourcing pg threads": "eventsourcing, PostgreSQL, threads",
+    "message-db threads": "message-db, threads",
     "pyesdb one": "PyESDB, one store",
+    "pyesdb 10k": "PyESDB, 10k events",
+    "pyesdb tagged": "PyESDB, 3 tags",
+    "pyesdb threads tagged": "PyESDB, threads, 3 tags",
+    "pyesdb tasks tagged": "PyESDB, asyncio tasks, 3 tags",
+    "pyesdb busy": "PyESDB, beside a busy thread",
+    "apsw busy": "bare apsw (limit), beside a busy thread",
+    "umadb busy": "UmaDB, beside a busy thread",
+    "pyesdb threads busy": "PyESDB, threads, beside a busy one",
+    "umadb threads busy": "UmaDB, threads, beside a busy one",
+    "pyesdb tasks busy": "PyESDB, tasks of a saturated loop",
+    "python": "Python alone",
+    "sqlite3": "sqlite3 of Python",
+    "umadb tagged": "UmaDB, 3 tags",
+    "umadb threads tagged": "UmaDB, threads, 3 tags",
+    "umadb 10k": "UmaDB, 10k events",
+    "eventsourcing pg 10k": "eventsourcing, PostgreSQL, 10k events",
+    "pyesdb threads 10k": "PyESDB, threads, 10k events",
+    "pyesdb tasks 10k": "PyESDB, asyncio tasks, 10k events",
+    "umadb threads 10k": "UmaDB, threads, 10k events",
+    "pyesdb 100k": "PyESDB, 100k events",
+    "pyesdb 1M": "PyESDB, 1M events",
+    "pyesdb 10M": "PyESDB, 10M events",
+    "pyesdb stream": "PyESDB, 1M events in one stream",
 }
 _HEAD = """---
 orphan: true
@@ -105,8 +132,10 @@ def case_lines(case: Case) -> list[str]:
     lines = [f"{case.name} ({case.unit})"]
     for who, samples in sorted(case.samples.items(), key=lambda item: -max(item[1])):
         middle, low, high = results.figure(case, who), min(samples), max(samples)
-        lines.append(f"  {LABELS[who]:28} {_number(middle):>12}  ({low:,.0f} to {high:,.0f})")
-    lines += [f"  {LABELS[who]:28} {why}" for who, why in sorted(case.absent.items())]
+        lines.append(
+            f"  {LABELS[who]:36} {_number(middle):>12}  ({_number(low)} to {_number(high)})"
+        )
+    lines += [f"  {LABELS[who]:36} {why}" for who, why in sorted(case.absent.items())]
     return lines
 
 
@@ -116,7 +145,7 @@ def _case_table(result: Result) -> list[str]:
         for who in sorted(case.samples):
             samples = case.samples[who]
             middle = _number(results.figure(case, who))
-            spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
+            spread = f"{_number(min(samples))} to {_number(max(samples))}"
             lines.append(f"| {case.name} | {LABELS[who]} | {middle} {case.unit} | {spread} |")
         lines += [
             f"| {case.name} | {LABELS[who]} | {why} | |" for who, why in sorted(case.absent.items())
@@ -134,7 +163,8 @@ def _where(result: Result) -> str:
     machine, versions = result.machine, result.versions
     software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     return (
-        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds) on {machine['cpu']}, "
+        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds, "
+        f"stores of {result.events:,} events where it is not said otherwise) on {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
         f"fdatasync {machine['fdatasync_us']} us; "
         f"{software}. {_others(machine['others_cores'])}"

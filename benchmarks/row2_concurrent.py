@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from benchmarks import ours
-from benchmarks.peers import umadb
+from benchmarks.peers import eventsourcing_postgres, message_db, umadb
 from benchmarks.plan import Plan
 from benchmarks.rounds import Case, alternate
 from benchmarks.sides import Opener, open_all
@@ -15,6 +15,8 @@ OPENERS: dict[str, Opener] = {
     "pyesdb threads": ours.embedded,
     "pyesdb tasks": ours.embedded_async,
     "umadb threads": umadb.server,
+    "eventsourcing pg threads": eventsourcing_postgres.recorder,
+    "message-db threads": message_db.message_store,
 }
 
 

@@ -21,6 +21,10 @@ class Unoffered(Exception):
     """A contestant that has no such operation."""
 
 
+class Refused(Exception):
+    """A conditional append whose condition did not hold."""
+
+
 class Reader(Writer, Protocol):
     """Can be filled quickly and read back. What is read is looked at: the bytes of its data."""
 
@@ -38,6 +42,17 @@ class Reader(Writer, Protocol):
 
     def replay(self, stream: str) -> tuple[int, int]:
         """Read one stream from its first event."""
+        ...
+
+
+class Conditional(Writer, Protocol):
+    """Appends only if nothing was written meanwhile that the decision depends on."""
+
+    def append_if(self, stream: str, version: int, body: Body, after: int) -> int:
+        """Append a tagged event, unless an event after `after` matches `work.matching`.
+
+        Returns its position; raises Refused.
+        """
         ...
 
 
