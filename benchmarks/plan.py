@@ -25,7 +25,7 @@ class Plan:
     stores: int
     prepared: Path
     sizes: tuple[int, ...]
-    effort: int
+    effort: float
 
 
 def quick(folder: Path, prepared: Path | None = None) -> Plan:

@@ -130,6 +130,7 @@ def _install(sources: Path, cluster: postgres.Cluster) -> None:
 @contextmanager
 def message_store(folder: Path) -> Iterator[MessageDb]:
     """message-db in a cluster of its own."""
+    postgres.driver()
     sources = _package()
     with postgres.cluster(folder) as cluster:
         _install(sources, cluster)
