@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ READ, APPEND = "open to the first read", "open to the first append"
 PROCESS, KEPT = "process start to the first append", "acknowledged, all of them kept"
 _UNITS = {READ: "ms", APPEND: "ms", PROCESS: "ms", KEPT: "appends"}
 _MODULE = [sys.executable, "-m", "benchmarks.recovery"]
+_KILLS = count()
+"""Numbers for streams that are new, also when the row is measured again."""
 Round = Callable[[int, float], dict[str, float]]
-"""A round's number and how long to write before the kill: a sample for each case."""
+"""A number of its own and how long to write before the kill: a sample for each case."""
 
 
 def _kill_while_writing(directory: Path, number: int, seconds: float) -> Counter[int]:
@@ -148,7 +151,7 @@ def run(plan: Plan) -> list[Case]:
             if who in missing:
                 continue
             try:
-                sample = work(number, chance.uniform(0.3, 1.2))
+                sample = work(next(_KILLS), chance.uniform(0.3, 1.2))
             except Exception as error:  # noqa: BLE001  (whatever it is, it belongs in the report)
                 missing[who] = f"failed: {type(error).__name__}: {error}"
                 for case in cases.values():
