@@ -58,11 +58,13 @@ How fast PyESDB is beside the limit of the machine and beside other event stores
 package registries alone. This page is generated from `benchmarks/results/*.json` by
 `python -m benchmarks --docs`; `python -m benchmarks --check-docs` proves that it is up to date.
 
-All contestants run in one process on one machine, in {rounds} rounds that alternate between them,
-and answer only after the events are on disk. Events are 256 bytes of JSON with UUID ids; every
-caller is Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median
-of the ratios of the single rounds. Absolute figures belong to this machine, ratios travel better;
-where other programs kept more than a tenth of the cores busy meanwhile, both are rough.
+All contestants run on one machine, in {rounds} rounds that alternate between them, and answer only
+after the events are on disk. They share one process, but for servers, and for what a kill and a
+start need processes of their own. Events are 256 bytes of JSON with UUID ids; every caller is
+Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median of the
+ratios of the single rounds. Where a figure is a time, a size or a memory, less is better.
+Absolute figures belong to this machine, ratios travel better; where other programs kept more than a
+tenth of the cores busy meanwhile, both are rough.
 How it is done: `benchmarks/DESIGN.md`.
 """
 
