@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fresh, ours, prepared
+from benchmarks import fresh, ours, prepared, row10_growth
 from benchmarks.peers import umadb
 from benchmarks.plan import SMALL, Plan
 from benchmarks.recovery import WRITERS
@@ -128,7 +128,7 @@ def _contestants(plan: Plan) -> tuple[dict[str, Round], dict[str, str]]:
     stores: list[tuple[str, str, Any, int, Callable[..., dict[str, float]]]] = [
         (name_of(size), "pyesdb plain", ours.embedded, size, _ours)
         for size in plan.sizes
-        if size != SMALL
+        if size > SMALL and size >= row10_growth.LONGEST
     ]
     stores.append(("umadb", "umadb plain", umadb.server, plan.events, _umadb))
     for who, name, opener, events, work in stores:
