@@ -26,7 +26,7 @@ class Plan:
     stores: int
     prepared: Path
     sizes: tuple[int, ...]
-    effort: int
+    effort: float
 
 
 Maker = Callable[[Path, Path], Plan]

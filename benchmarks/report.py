@@ -62,11 +62,13 @@ package registries alone. This page is generated from `benchmarks/results/*.json
 `python -m benchmarks --docs`, with its pictures; `--check-docs` proves that it is up to date. To
 measure on your own machine: [](../howto/measuring.md).
 
-All contestants run in one process on one machine, in {rounds} rounds that alternate between them,
-and answer only after the events are on disk. Events are 256 bytes of JSON with UUID ids; every
-caller is Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median
-of the ratios of the single rounds. Absolute figures belong to this machine, ratios travel better;
-where other programs kept more than a tenth of the cores busy meanwhile, both are rough.
+All contestants run on one machine, in {rounds} rounds that alternate between them, and answer only
+after the events are on disk. They share one process, but for servers, and for what a kill and a
+start need processes of their own. Events are 256 bytes of JSON with UUID ids; every caller is
+Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median of the
+ratios of the single rounds. Where a figure is a time, a size or a memory, less is better.
+Absolute figures belong to this machine, ratios travel better; where other programs kept more than a
+tenth of the cores busy meanwhile, both are rough.
 How it is done: `benchmarks/DESIGN.md`.
 
 In the pictures a bar is a median, and a whisker goes from the lowest round to the highest; each

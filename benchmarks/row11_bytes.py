@@ -129,7 +129,8 @@ def _case(plan: Plan, name: str, openers: dict[str, Opener]) -> Case:
         measures: dict[str, Callable[[], float]] = {}
         for who, side in opened.items():
             writers, pid = WRITERS[name], getattr(side, "pid", None)
-            calls = CALLS[name] * plan.effort // (FEWER if who.startswith("umadb") else 1)
+            fewer = FEWER if who.startswith("umadb") else 1
+            calls = max(1, int(CALLS[name] * plan.effort / fewer))
             callers = Scattered(side, plan.events, writers)
             measures[who] = partial(_per_event, callers, writers, calls, pid)
         return alternate(Case(name, UNIT, absent=absent), measures, plan.rounds)

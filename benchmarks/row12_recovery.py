@@ -17,10 +17,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks import fresh, ours, prepared
+from benchmarks import fresh, ours, prepared, row10_growth
 from benchmarks.peers import umadb
 from benchmarks.plan import SMALL, Plan
 from benchmarks.recovery import WRITERS
@@ -34,8 +35,10 @@ READ, APPEND = "open to the first read", "open to the first append"
 PROCESS, KEPT = "process start to the first append", "acknowledged, all of them kept"
 _UNITS = {READ: "ms", APPEND: "ms", PROCESS: "ms", KEPT: "appends"}
 _MODULE = [sys.executable, "-m", "benchmarks.recovery"]
+_KILLS = count()
+"""Numbers for streams that are new, also when the row is measured again."""
 Round = Callable[[int, float], dict[str, float]]
-"""A round's number and how long to write before the kill: a sample for each case."""
+"""A number of its own and how long to write before the kill: a sample for each case."""
 
 
 def _kill_while_writing(directory: Path, number: int, seconds: float) -> Counter[int]:
@@ -125,7 +128,7 @@ def _contestants(plan: Plan) -> tuple[dict[str, Round], dict[str, str]]:
     stores: list[tuple[str, str, Any, int, Callable[..., dict[str, float]]]] = [
         (name_of(size), "pyesdb plain", ours.embedded, size, _ours)
         for size in plan.sizes
-        if size != SMALL
+        if size > SMALL and size >= row10_growth.LONGEST
     ]
     stores.append(("umadb", "umadb plain", umadb.server, plan.events, _umadb))
     for who, name, opener, events, work in stores:
@@ -148,7 +151,7 @@ def run(plan: Plan) -> list[Case]:
             if who in missing:
                 continue
             try:
-                sample = work(number, chance.uniform(0.3, 1.2))
+                sample = work(next(_KILLS), chance.uniform(0.3, 1.2))
             except Exception as error:  # noqa: BLE001  (whatever it is, it belongs in the report)
                 missing[who] = f"failed: {type(error).__name__}: {error}"
                 for case in cases.values():

@@ -102,12 +102,12 @@ def _package() -> Path:
     try:
         subprocess.run(
             ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=BUILT, check=True, capture_output=True, text=True,
+            cwd=BUILT, check=True, stdout=subprocess.DEVNULL,
         )  # fmt: skip
     except FileNotFoundError as error:
         raise Missing("npm is not installed: message-db comes from there") from error
     except subprocess.CalledProcessError as error:
-        raise Missing(f"npm could not fetch message-db: {error.stderr.strip()[-300:]}") from error
+        raise Missing(f"npm ci, in {BUILT}, failed with {error.returncode}") from error
     return sources.resolve()
 
 
@@ -130,6 +130,7 @@ def _install(sources: Path, cluster: postgres.Cluster) -> None:
 @contextmanager
 def message_store(folder: Path) -> Iterator[MessageDb]:
     """message-db in a cluster of its own."""
+    postgres.driver()
     sources = _package()
     with postgres.cluster(folder) as cluster:
         _install(sources, cluster)
