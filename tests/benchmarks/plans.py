@@ -6,13 +6,13 @@ from benchmarks.plan import SMALL, Plan
 
 
 def tiny(folder: Path) -> Plan:
-    """A round of a few milliseconds, and stores of ten thousand events."""
+    """A round of a few milliseconds, and stores of ten and twenty thousand events."""
     return Plan(
         "tiny",
         folder,
         rounds=1,
         seconds=0.02,
-        events=SMALL,
+        events=2 * SMALL,
         replays=10,
         stores=4,
         prepared=folder / "prepared",
