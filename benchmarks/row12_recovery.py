@@ -46,20 +46,22 @@ def _kill_while_writing(directory: Path, number: int, seconds: float) -> Counter
     child = subprocess.Popen(
         [*_MODULE, "write", str(directory), str(number)], stdout=subprocess.PIPE, text=True
     )
+    killer = threading.Timer(seconds, child.kill)
     acknowledged: Counter[int] = Counter()
-    killer: threading.Timer | None = None
-    assert child.stdout is not None
-    with child.stdout as lines:
-        for line in lines:
-            if killer is None:  # the first answer: it is at work
-                killer = threading.Timer(seconds, child.kill)
+    try:
+        for line in child.stdout or ():
+            if not acknowledged:  # the first answer: it is at work
                 killer.start()
             writer, version = map(int, line.split())
             if version != acknowledged[writer]:
                 raise ValueError(f"writer {writer} was told {version} out of turn")
             acknowledged[writer] += 1
-    if child.wait() != -signal.SIGKILL:
-        raise ValueError(f"the writing process ended with {child.returncode} before it was killed")
+        if child.wait() != -signal.SIGKILL:
+            raise ValueError(f"the writing process ended with {child.returncode}, not by the kill")
+    finally:
+        killer.cancel()
+        with child:  # waits for it, and closes the pipe
+            child.kill()
     return acknowledged
 
 
