@@ -6,6 +6,7 @@ Add a page: a function that gives its text, and a line in GENERATED.
 """
 
 import ast
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -150,9 +151,73 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+_FAULTS_HEAD = """# Faults
+
+What was done to a database in use, what its user saw, and what was lost of what had been
+acknowledged. Each row is a test that ran: work before the fault, calls during it, calls behind it;
+then a fresh process looked for every acknowledged event (there exactly once, at its version and
+position), for whole batches, for calls that were answered with "nothing was stored" and had stored
+something, ran `verify()`, and compared the catalog with the disk.
+
+Faults below SQLite are result codes of its file functions; small disks, read-only file systems,
+modes, descriptors and flipped bits are real. Where nothing was seen, no call failed.
+"""
+_REPORTS = "tests/crash/reports"
+
+
+def _report(name: str) -> dict[str, Any] | None:
+    """A report of the crash laboratory; None: there is none yet."""
+    path = ROOT / _REPORTS / f"{name}.json"
+    return json.loads(path.read_text("utf-8")) if path.exists() else None
+
+
+def _cell(value: object) -> str:
+    """Text for a table."""
+    lines = [str(line) for line in value] if isinstance(value, list) else [str(value)]
+    return "<br>".join(line.replace("|", "\\|").replace("<", "&lt;") for line in lines) or "nothing"
+
+
+def _faults_tables(rows: list[dict[str, Any]]) -> Iterator[str]:
+    chapters: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        chapters.setdefault(row["chapter"], []).append(row)
+    for chapter, members in chapters.items():
+        yield from ["", f"## {chapter}", ""]
+        yield from ["| fault | what the user saw | lost | afterwards |", "|---|---|---|---|"]
+        for row in members:
+            cells = [_cell(row[name]) for name in ("fault", "seen", "lost", "then")]
+            yield f"| {' | '.join(cells)} |"
+
+
+def _lab_table(report: dict[str, Any]) -> Iterator[str]:
+    """A laboratory's report: title, seed, figures {name: value}, rows [{fault, seen, lost}]."""
+    yield from ["", f"## {report['title']}", ""]
+    figures = ", ".join(f"{name}: {value}" for name, value in report.get("figures", {}).items())
+    yield f"Seed {report['seed']}. {figures}."
+    yield from ["", "| fault | what the user saw | lost |", "|---|---|---|"]
+    for row in report["rows"]:
+        yield f"| {' | '.join(_cell(row[name]) for name in ('fault', 'seen', 'lost'))} |"
+
+
+def faults_page() -> str:
+    """docs/reference/faults.md, from the reports of the crash laboratory."""
+    report = _report("faults")
+    lines = [_FAULTS_HEAD.rstrip()]
+    lines += _faults_tables(report["rows"] if report else [])
+    for name in ("kills", "power"):
+        if found := _report(name):
+            lines += _lab_table(found)
+    lines += [
+        "",
+        f"Generated from `{_REPORTS}` by `tools/generated.py`; the tests compare each row",
+    ]
+    return "\n".join([*lines, "with what happens."]) + "\n"
+
+
 GENERATED = {
     "docs/limits.md": limits_page,
     "docs/command-line.md": command_page,
+    "docs/reference/faults.md": faults_page,
     "docs/reference/settings.md": settings_page,
 }
 

@@ -13,6 +13,7 @@ import pytest
 
 import pyesdb
 from pyesdb import StreamState
+from pyesdb.embedded.aioevents import Loop
 from tests.contract.tools import new_events, one
 
 Body = Callable[[Any, Any], Coroutine[Any, Any, None]]
@@ -274,5 +275,36 @@ def test_the_loop_goes_on_while_calls_wait(play: Any) -> None:
             await store.read_all(at_least=10**9, timeout=0.2).to_list()
         ticker.cancel()
         assert ticks > 10
+
+    play(body)
+
+
+def test_a_read_of_one_page_takes_one_trip_to_the_pool(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips: list[Any] = []
+    real = Loop.run
+
+    async def run(self: Loop, executor: Any, function: Any) -> Any:
+        trips.append(function)
+        return await real(self, executor, function)
+
+    async def body(db: Any, store: Any) -> None:
+        await store.append("s", new_events(3))
+        monkeypatch.setattr(Loop, "run", run)
+        assert len(await store.read("s").to_list()) == 3
+        assert [e.version async for e in store.read("s")] == [0, 1, 2]
+        assert len(trips) == 2
+
+    play(body)
+
+
+def test_to_list_gives_what_is_left_over_many_pages(play: Any) -> None:
+    async def body(db: Any, store: Any) -> None:
+        await store.append("s", new_events(3000))
+        events = store.read("s")
+        assert [(await anext(events)).version for _ in range(3)] == [0, 1, 2]
+        assert [e.version for e in await events.to_list()] == list(range(3, 3000))
+        assert await events.to_list() == []
 
     play(body)

@@ -86,3 +86,13 @@ def test_a_read_only_open_does_not_bind_others(open_db: Any, filled: Path) -> No
     assert reader.store().version("s") == 3
     with pytest.raises(pyesdb.AccessDenied):
         reader.store().append("s", one())
+
+
+def test_a_log_that_a_crash_left_empty_says_what_to_do(open_db: Any, filled: Path) -> None:
+    """The process died behind the log's header; the log's index is still there."""
+    file = filled / "stores" / "a" / "store.db"
+    file.with_name("store.db-wal").write_bytes(bytes.fromhex("377f0682") + b"x" * 28)
+    file.with_name("store.db-shm").write_bytes(bytes(32768))
+    with pytest.raises(pyesdb.Unavailable, match="open it once without read_only"):
+        open_db(filled, read_only=True).store("a").read_all()
+    assert len(open_db(filled).store("a").read_all().to_list()) == 3

@@ -326,3 +326,13 @@ def test_handle_of_a_missing_store_raises_at_its_first_operation(db: Any) -> Non
     assert "create_store" in str(caught.value)
     db.create_store("later")
     assert handle.append("s", one()).version == 0
+
+
+def test_a_new_store_is_one_whole_file_that_uses_a_log_from_then_on(db: Any) -> None:
+    store = db.create_store("fresh")
+    folder = Path(db.get_store_config("fresh").data_dir)
+    assert [path.name for path in folder.iterdir()] == ["store.db"]
+    assert (folder / "store.db").read_bytes()[18:20] == b"\x02\x02"  # SQLite: WAL to write and read
+    assert store.verify().ok
+    store.append("s", one())
+    assert (folder / "store.db-wal").stat().st_size > 0

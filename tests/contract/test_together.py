@@ -71,6 +71,8 @@ def test_stores_are_removed_while_tasks_append(data_dir: Path) -> None:
     async def main() -> None:
         async with pyesdb.open_async(data_dir, durability="os") as db:
             stores = [await db.create_store(f"s{n}") for n in range(4)]
+            for store in stores:  # a handle that never met its store says that there is none
+                await store.append("s", NewEvent("E"))
 
             async def append_for_ever(store: pyesdb.AsyncStore) -> None:
                 while True:

@@ -106,6 +106,8 @@ INDEXES = {
     "has_tag": "USING PRIMARY KEY",
     "count_tag": "USING PRIMARY KEY",
     "stream_positions": "event_by_stream",
+    "stream_from": "event_by_stream",
+    "stream_to": "event_by_stream",
     "stream_forwards": "event_by_stream",
     "stream_backwards": "event_by_stream",
     "all_forwards": "INTEGER PRIMARY KEY",
@@ -133,6 +135,8 @@ def test_each_statement_uses_the_index_that_is_meant(planned: Any, name: str) ->
 
 
 ORDERED = [
+    "stream_from",
+    "stream_to",
     "stream_forwards",
     "stream_backwards",
     "all_forwards",

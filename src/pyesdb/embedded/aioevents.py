@@ -81,7 +81,10 @@ class AsyncEvents(AsyncIterator[RecordedEvent]):
 
     async def to_list(self) -> list[RecordedEvent]:
         """The events that are left, in memory."""
-        return [event async for event in self]
+        found = self._page[self._next :]
+        while await self._turn():
+            found += self._page
+        return found
 
     async def first(self) -> RecordedEvent | None:
         """The next event, or None; the read is over afterwards."""
@@ -98,22 +101,27 @@ class AsyncEvents(AsyncIterator[RecordedEvent]):
         return self
 
     async def __anext__(self) -> RecordedEvent:
-        if self._next >= len(self._page):
-            await self._turn()
-        event = self._page[self._next]
-        self._next += 1
-        return event
+        number = self._next
+        if number >= len(self._page):
+            if not await self._turn():
+                raise StopAsyncIteration
+            number = 0
+        self._next = number + 1
+        return self._page[number]
 
-    async def _turn(self) -> None:
+    async def _turn(self) -> bool:
+        """Have the next page; whether there is one."""
         if self._closed:
-            raise StopAsyncIteration
-        if self._read is None:
+            return False
+        read = self._read
+        if read is None:
             await self._start()
+        elif read.over and self._coming is None:  # asks nobody: most streams are one page
+            self._page = []
         else:
-            self._page = await self._fetch(self._read)
+            self._page = await self._fetch(read)
         self._next = 0
-        if not self._page:
-            raise StopAsyncIteration
+        return bool(self._page)
 
     async def _fetch(self, read: Read) -> list[RecordedEvent]:
         """The next page; a page whose caller was cancelled is kept for the next one."""

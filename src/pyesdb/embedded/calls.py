@@ -25,7 +25,7 @@ from pyesdb.node import listing
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
 from pyesdb.store.readers import Reader
-from pyesdb.store.reads import AllRead, StreamRead
+from pyesdb.store.reads import AllRead, StreamRead, Until
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.verify import OnProgress, unreadable, verify
 
@@ -109,12 +109,12 @@ class Calls:
         return StreamRead(
             self.handle.runtime(),
             check_stream(stream),
-            checks.check_optional_int(from_version, "from_version"),
-            checks.check_optional_int(to_version, "to_version"),
-            _until(as_of),
-            checks.check_optional_int(limit, "limit"),
-            backwards=checks.check_bool(backwards, "backwards"),
-            missing_ok=checks.check_bool(missing_ok, "missing_ok"),
+            None if from_version is None else checks.check_int(from_version, "from_version"),
+            None if to_version is None else checks.check_int(to_version, "to_version"),
+            None if as_of is None else _until(as_of),
+            None if limit is None else checks.check_int(limit, "limit"),
+            backwards=backwards is True or checks.check_bool(backwards, "backwards"),
+            missing_ok=missing_ok is True or checks.check_bool(missing_ok, "missing_ok"),
         )
 
     def all_read(
@@ -275,9 +275,11 @@ class Calls:
 _EVERYTHING = Selector((c.Clause(),))
 
 
-def _until(as_of: AsOf) -> Callable[[Reader], int | None]:
+def _until(as_of: AsOf) -> Until:
+    if as_of is None:
+        return None
     if isinstance(as_of, datetime):
         to_us(as_of, "as_of")
-    elif as_of is not None:
+    else:
         checks.check_int(as_of, "as_of")
     return lambda reader: queries.position_until(reader, as_of)

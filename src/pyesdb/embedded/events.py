@@ -1,6 +1,7 @@
 """`Events` and `Loaded`: what reads return, synchronous."""
 
 from collections.abc import Iterator
+from itertools import chain
 from types import TracebackType
 from typing import Self
 
@@ -8,6 +9,12 @@ from pyesdb.model.events import RecordedEvent
 from pyesdb.model.results import Snapshot
 from pyesdb.model.versions import StreamVersion
 from pyesdb.store.reads import Read
+
+
+def _pages(read: Read, page: list[RecordedEvent]) -> Iterator[list[RecordedEvent]]:
+    while page:
+        yield page
+        page = read.next_page()
 
 
 class Events(Iterator[RecordedEvent]):
@@ -18,12 +25,8 @@ class Events(Iterator[RecordedEvent]):
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._events = self._pages(read.open())
-
-    def _pages(self, page: list[RecordedEvent]) -> Iterator[RecordedEvent]:
-        while page:
-            yield from page
-            page = self._read.next_page()
+        page = read.open()
+        self._events = iter(page) if read.over else chain.from_iterable(_pages(read, page))
 
     @property
     def version(self) -> StreamVersion:

@@ -117,7 +117,8 @@ class Store:
         `as_of`: as it was at a position or moment. Raises StreamNotFound, StreamDeleted,
         StreamTombstoned (`missing_ok`: empty instead).
         """
-        self._wait(consistency, at_least, timeout)
+        if consistency != "local" or at_least is not None or timeout is not None:
+            self._wait(consistency, at_least, timeout)
         read = self._calls.stream_read(
             stream,
             from_version,
@@ -144,15 +145,14 @@ class Store:
         timeout: Duration | None = None,
     ) -> Events:
         """Events of the store in order of position: `after` < position < `before`."""
-        self._wait(consistency, at_least, timeout)
+        if consistency != "local" or at_least is not None or timeout is not None:
+            self._wait(consistency, at_least, timeout)
         read = self._calls.all_read(
             after, before, as_of, select, limit, backwards=backwards, system=system
         )
         return Events(read)
 
     def _wait(self, consistency: Any, at_least: Any, timeout: Any) -> None:
-        if consistency == "local" and at_least is None and timeout is None:
-            return
         wait = self._calls.wait(consistency, at_least, timeout)
         if wait is None:
             return

@@ -49,16 +49,18 @@ def nobody_waits(entry: Entry, outcomes: list[Outcome]) -> None:
     """What is committed here has no caller."""
 
 
-def incarnation_of(path: Path, keys: Keys | None = None) -> int | None:
-    """The incarnation in a store file; None if there is no readable one."""
+def incarnation_of(path: Path, keys: Keys | None = None, database: str | None = None) -> int | None:
+    """The incarnation in a store file; None if there is no readable one (of this database)."""
     try:
         reader = files.open_reader(path, keys=keys)
     except PyesdbError:
         return None
     try:
-        found = files.identity_of(reader).get("incarnation")
+        identity = files.identity_of(reader)
     except files.FAILURES:
         return None
     finally:
         reader.close()
-    return found if isinstance(found, int) else None
+    found = identity.get("incarnation")
+    mine = database in (None, identity.get("database"))
+    return found if mine and isinstance(found, int) else None

@@ -22,6 +22,7 @@ from pyesdb.node import reconcile
 from pyesdb.node.engine import Node
 from pyesdb.sqlite import archive, backup, cipher, files
 from pyesdb.sqlite.backup import Frozen, Progress
+from pyesdb.store.queries import applied
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.clock import now_us
 
@@ -61,6 +62,7 @@ def backup_store(
 def frozen(node: Node, store_id: str) -> Frozen:
     """A store as it is at this moment; raises StoreNotFound, StoreFailed."""
     runtime = node.runtime(store_id)
+    runtime.ask(applied)  # its log, too: a copy of what is damaged would hide it
     moment = Frozen(runtime.path, read_only=node.read_only, keys=node.keys.of(store_id))
     try:
         check_identity(moment.identity, runtime)

@@ -19,12 +19,14 @@ import msgspec
 
 from pyesdb.model.commands import Condition, append_events, stream_append
 from pyesdb.model.durations import to_datetime
+from pyesdb.model.errors import OutcomeUnknown
 from pyesdb.model.events import NewEvent, RecordedEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.limits import POSITION_MAX
 from pyesdb.model.outcomes import Appended
 from pyesdb.node.actor import actor
-from pyesdb.store.queries import head
-from pyesdb.store.reads import AllRead
+from pyesdb.store.readers import Reader
+from pyesdb.store.reads import build
 from pyesdb.store.runtime import StoreRuntime
 
 CREATED, READY, CREATE_FAILED = "StoreCreated", "StoreReady", "StoreCreateFailed"
@@ -36,6 +38,8 @@ PREFIX = "$store-"
 TEMPLATE_PREFIX = "$template-"
 Change = tuple[str, int, str, dict[str, Any]]
 """An event to be: stream, expected version, type, data."""
+
+_PAGE = 1000
 
 _LEFT = "left"
 """The `last` of a record whose store was recovered from the trash under another id."""
@@ -255,7 +259,14 @@ def append_together(
         for stream, version, kind, data in changes
     ]
     command = append_events(uuid7_bytes(), parts, condition, many=len(parts) > 1)
-    outcome = system.submit(command, 15.0)
+    try:
+        outcome = system.submit(command, 15.0)
+    except OutcomeUnknown as error:  # no caller of ours has a command id to repeat
+        raise OutcomeUnknown(
+            f"not known whether the catalog noted {changes[0][2]} of {changes[0][0]!r}: see with "
+            "list_stores() or audit() once the disk is well, then call again if it did not",
+            command_id=error.command_id,
+        ) from error
     return outcome.results[0][3] if isinstance(outcome, Appended) else 0
 
 
@@ -331,21 +342,15 @@ class Catalog:
             return self._fold.existing, self._seen
 
     def _update(self) -> None:
-        if self._system.ask(head) == self._seen:
-            return
-        read = AllRead(
-            self._system,
-            self._seen,
-            None,
-            lambda _: None,
-            None,
-            None,
-            backwards=False,
-            system=True,
-        )
-        events = read.open()
-        while events:
+        more = True
+        while more:
+            events = self._system.ask(self._behind)
             for event in events:
                 self._fold.add(event)
                 self._seen = event.position
-            events = read.next_page()
+            more = len(events) == _PAGE
+
+    def _behind(self, reader: Reader) -> list[RecordedEvent]:
+        """The next events of `$system`: one statement says as well that there is none."""
+        rows = reader.all("all_forwards", self._seen, POSITION_MAX, _PAGE)
+        return build(reader, self._system, rows) if rows else []

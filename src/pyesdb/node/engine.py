@@ -30,7 +30,7 @@ from pyesdb.node import alone, drafts, reconcile, trash
 from pyesdb.node.catalog import Catalog, Record, Template, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
 from pyesdb.node.keyring import Keyring
-from pyesdb.node.layout import Layout, lock_database, make_folders, prepare
+from pyesdb.node.layout import MARKER, Layout, lock_database, make_folders, prepare
 from pyesdb.node.opened import OpenStores, default_most
 from pyesdb.node.system import make_system
 from pyesdb.sqlite import swap
@@ -238,6 +238,7 @@ class Node:
             on_moved=self._moved,
             on_open=self._opening,
             keys=self.keys.of(store_id),
+            database=self.database,
         )
 
     def _opening(self, runtime: StoreRuntime) -> None:
@@ -339,8 +340,9 @@ class Node:
             return StoreStarting(f"store {runtime.store_id!r} went and came back: try again")
         if record or runtime is self.system:
             return StoreFailed(
-                f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced: "
-                "restore it from a backup"
+                f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced, or does "
+                f"not belong to the database of {MARKER}: put its own file back, or restore it "
+                "from a backup"
             )
         error = StoreRemoved(f"store {runtime.store_id!r} was removed")
         with self._mutex:
@@ -354,7 +356,7 @@ class Node:
     def _in_place(self, runtime: StoreRuntime) -> bool:
         """Whether the file that lies at its path is one of this store."""
         keys = self.keys.of(runtime.store_id)
-        return alone.incarnation_of(runtime.path, keys) == runtime.incarnation
+        return alone.incarnation_of(runtime.path, keys, self.database) == runtime.incarnation
 
     # -- the end
 

@@ -38,7 +38,8 @@ class StoreHandle:
 
     def runtime(self) -> StoreRuntime:
         """The store, bound now if it was not; raises StoreNotFound, StoreRemoved."""
-        self.check_open()
+        if self.node.ended is not None:
+            self.check_open()
         found = self._runtime
         if found is not None and found.ended is None:
             return found

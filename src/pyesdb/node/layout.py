@@ -11,6 +11,7 @@ import errno
 import os
 import socket
 import sys
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -63,11 +64,11 @@ class Layout:
 
     def folder(self, store_id: str) -> Path:
         """Where a store lives."""
-        return self.stores / store_id
+        return _inside(self.stores, store_id)
 
     def file(self, store_id: str) -> Path:
         """The file of a store."""
-        return self.stores / store_id / "store.db"
+        return _inside(self.folder(store_id), "store.db")
 
     def lock(self, name: str) -> Path:
         """The lock file of a store, or of "$database"."""
@@ -80,6 +81,11 @@ class Layout:
     def trashed(self, store_id: str, incarnation: int) -> Path:
         """Where a removed store lies."""
         return self.trash / f"{store_id}.{incarnation}"
+
+
+@lru_cache(maxsize=1024)  # paths take longer to make than to look at
+def _inside(folder: Path, name: str) -> Path:
+    return folder / name
 
 
 def prepare(base: Path, *, create: bool) -> Marker:
@@ -119,7 +125,7 @@ def _marker(base: Path) -> Marker | None:
         )
     try:
         found = msgspec.json.decode(content, type=Marker)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{base / MARKER} is damaged ({error}): restore it from a backup") from error
     if found.format > FORMAT:
         raise NewerFormat(
@@ -212,7 +218,7 @@ def locked_by(base: Path, lock: LockFile) -> DatabaseLocked:
         written = msgspec.json.decode(lock.read(), type=Holder)
         if pid in (None, written.pid):
             holder = written
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         pass
     return DatabaseLocked(
         f"{base} is in use by process {holder.pid} on {holder.host} ({holder.command}) and cannot "

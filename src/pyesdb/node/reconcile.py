@@ -245,8 +245,11 @@ def make_file(
         applier.adopt(connection)
         alone.commit(applier, alone.configured(control))
         files.settle(connection)
-    finally:
+    except BaseException:
         applier.close()
+        shutil.rmtree(draft, ignore_errors=True)  # on a full disk each try would leave less room
+        raise
+    applier.close()
     hook("file made")
     files.sync(path)
     files.sync(draft)

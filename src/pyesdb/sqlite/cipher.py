@@ -73,9 +73,13 @@ def read_check(path: Path) -> KeyCheck | None:
         content = place.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        from pyesdb.sqlite.files import translate
+
+        raise translate(error, place) from error
     try:
         found = msgspec.json.decode(content, type=KeyCheck)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise Corrupt(f"{place} is damaged ({error}): restore it from a backup") from error
     if found.format > CHECK_FORMAT or found.cipher != CIPHER:
         raise NewerFormat(
@@ -105,18 +109,19 @@ def remedy() -> str:
     return f"{python} -m pip install --force-reinstall --no-deps apsw-sqlite3mc"
 
 
-def require() -> None:
+def require(path: Path | None = None) -> None:
     """Raise AccessDenied, which names the remedy, when this process cannot encrypt."""
     if not available():
+        what = "encrypted stores" if path is None else f"{path} is encrypted: such stores"
         raise AccessDenied(
-            "encrypted stores need apsw with SQLite3 Multiple Ciphers, and the apsw of this Python "
+            f"{what} need apsw with SQLite3 Multiple Ciphers, and the apsw of this Python "
             f"({apsw.apsw_version()}) has none: run `{remedy()}`, then start again"
         )
 
 
 def key_for(check: KeyCheck, keys: Keys | None, path: Path) -> Key:
     """The key that fits; raises AccessDenied, which tells a missing key from a wrong one."""
-    require()
+    require(path)
     offered = () if keys is None else keys()
     for key in offered:
         if check.fits(key):

@@ -38,6 +38,7 @@ FORMAT = 1
 VFS = "cksmvfs"
 CHECKSUM_BYTES = 8
 STATEMENTS = 400
+_LOG_HEADER = 32
 Connection = apsw.Connection
 FAILURES = (apsw.Error, OSError, MemoryError)
 """What SQLite and the system raise; `translate` turns them into the library's errors."""
@@ -85,9 +86,24 @@ def translate(error: BaseException, path: Path | str) -> PyesdbError:
         case apsw.BusyError() | apsw.LockedError():
             return Unavailable(f"{path} is in use by another program ({error}): try again")
         case apsw.IOError() | apsw.CantOpenError() | OSError() | MemoryError() | apsw.NoMemError():
-            return Unavailable(f"{path} could not be read or written: {error}; nothing was stored")
+            return Unavailable(f"{_hindrance(error, path)}, then call again")
         case _:
             return Fault(f"{path}: {type(error).__name__}: {error}")
+
+
+def _hindrance(error: BaseException, path: Path | str) -> str:
+    match error:
+        case OSError(errno=23 | 24):
+            what = f"{path} cannot be opened ({error.strerror})"
+            remedy = "close files, or raise their limit (ulimit -n)"
+        case apsw.CantOpenError():
+            what = f"{path} cannot be opened ({error})"
+            remedy = "check that it is there, its mode, and the limit of open files (ulimit -n)"
+        case MemoryError() | apsw.NoMemError():
+            what, remedy = f"there is no memory left to work with {path}", "free some"
+        case _:
+            what, remedy = f"{path} could not be read or written ({error})", "look after the disk"
+    return f"{what}: nothing was stored; {remedy}"
 
 
 def _persist_wal(connection: apsw.Connection) -> None:
@@ -129,6 +145,8 @@ def _writer(path: Path, key: Key | None, durability: str) -> Connection:
         else:
             connection = cipher.connect(path, key, flags=flags, statements=STATEMENTS)
         with _closed_on_error(connection):
+            if connection.readonly("main"):  # SQLite opens it so when it may not write
+                raise AccessDenied(f"{path} cannot be written: check its owner and mode")
             _persist_wal(connection)
             _keep_plans(connection)
             connection.set_busy_timeout(5000)
@@ -164,7 +182,9 @@ def reader_with(path: Path, key: Key | None, *, read_only: bool) -> Connection:
     name = quote(str(path))
     live = Path(f"{path}-shm").exists()
     wal = Path(f"{path}-wal")
-    if read_only and not live and wal.exists() and wal.stat().st_size > 0:
+    logged = wal.stat().st_size if read_only and wal.exists() else 0
+    # one that is only a header, beside an index of before a crash, holds SQLite up for ten seconds
+    if logged and (not live or logged == _LOG_HEADER):
         raise Unavailable(
             f"{path} has a write-ahead log without its index: open it once without read_only"
         )
@@ -213,7 +233,10 @@ def open_new(path: Path) -> apsw.Connection:
 
 @lru_cache(maxsize=1)
 def template() -> bytes:
-    """An empty store file: copied for each new store, which is faster than making its tables."""
+    """An empty store file: copied for each new store, which is faster than making its tables.
+
+    It has no write-ahead log yet: what is written into a copy goes straight to its place.
+    """
     with TemporaryDirectory(prefix="pyesdb-template-") as folder:
         path = Path(folder, "template.db")
         connection = open_new(path)
@@ -228,7 +251,6 @@ def open_raw(path: Path) -> Connection:
 
 
 def _make_tables(connection: Connection) -> None:
-    connection.execute("PRAGMA journal_mode=WAL").fetchall()
     connection.execute(f"BEGIN; {statement('schema')}; COMMIT").fetchall()
     connection.execute(f"PRAGMA user_version={FORMAT}").fetchall()
 
@@ -262,6 +284,8 @@ def draft(path: Path, identity: dict[str, int | str], key: Key | None = None) ->
         # one connection alone: no index of the log, and no sync before the file is complete
         for pragma in ("locking_mode=EXCLUSIVE", "synchronous=OFF", "temp_store=MEMORY"):
             connection.execute(f"PRAGMA {pragma}").fetchall()
+        if key is None:  # what is small is written to its place at once, and has a log in the end
+            connection.execute("PRAGMA journal_mode=MEMORY").fetchall()
         with connection:
             for name, value in {"format": FORMAT, "machine": 1, **identity}.items():
                 connection.execute(statement("set_meta"), (name, value)).fetchall()
@@ -270,12 +294,16 @@ def draft(path: Path, identity: dict[str, int | str], key: Key | None = None) ->
 
 def settle(connection: Connection) -> None:
     """Put everything of a draft into its file: nothing stays beside it when it is closed."""
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    if connection.execute("PRAGMA journal_mode").get == "wal":
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    else:
+        connection.execute("PRAGMA journal_mode=WAL").fetchall()
 
 
 def _make_encrypted(path: Path, key: Key) -> None:
     """Tables in an empty file, and its check; looks that it is not readable without the key."""
     connection = cipher.open_new(path, key)
+    connection.execute("PRAGMA journal_mode=WAL").fetchall()
     _make_tables(connection)
     connection.close()
     cipher.look_encrypted(path)

@@ -15,6 +15,7 @@ import threading
 import time
 from pathlib import Path
 
+from pyesdb.model.errors import PyesdbError
 from pyesdb.sqlite import files
 
 _GATE, _LOCK = 0, 1
@@ -54,11 +55,15 @@ class LockFile:
             descriptor = self._fd
             try:
                 fcntl.lockf(self._open() if descriptor < 0 else descriptor, kind, 1, byte)
+            except PyesdbError:  # it cannot be opened; some of ours are an OSError as well
+                raise
             except OSError as error:
                 if error.errno in (errno.EACCES, errno.EAGAIN):
                     return False
-                if error.errno != errno.EDEADLK:
+                if error.errno == errno.EBADF:  # closed at this moment
                     raise
+                if error.errno != errno.EDEADLK:
+                    raise files.translate(error, self.path) from error
                 # The kernel sees processes, not stores: two that wait for each other's *different*
                 # stores look like a deadlock to it, and are none.
                 time.sleep(0.001)

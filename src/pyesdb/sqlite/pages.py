@@ -20,11 +20,17 @@ _PAUSE_S = 0.01
 _FLAGS = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_MAIN_DB
 
 
-def damaged(path: Path, on_pages: Callable[[int, int], None], most: int) -> list[tuple[int, str]]:
+def damaged(
+    path: Path,
+    on_pages: Callable[[int, int], None],
+    most: int,
+    settle: Callable[[], None] = lambda: None,
+) -> list[tuple[int, str]]:
     """Pages (from 1) that do not hold what was written, with what is wrong; at most `most`.
 
     `on_pages` is called with (done, total) pages. A page that a checkpoint writes at this moment
-    may look damaged: what does is read again in the end. Raises Unavailable, Corrupt.
+    may look damaged, and one that a power cut tore in a checkpoint is whole in the log: what looks
+    damaged is read again in the end, behind `settle`, a checkpoint. Raises Unavailable, Corrupt.
     An encrypted file has no checksums: the cipher authenticates each page that a query reads.
     """
     if cipher.check_path(path).exists():
@@ -41,14 +47,20 @@ def damaged(path: Path, on_pages: Callable[[int, int], None], most: int) -> list
                 if number % _STEP == 0:
                     on_pages(number, total)
             on_pages(total, total)
-            return _again(file, suspects, size, total)
+            return _again(file, suspects, settle)
         finally:
             file.xClose()
 
 
-def _again(file: apsw.VFSFile, suspects: list[int], size: int, total: int) -> list[tuple[int, str]]:
+def _again(
+    file: apsw.VFSFile, suspects: list[int], settle: Callable[[], None]
+) -> list[tuple[int, str]]:
     """What is still wrong when a checkpoint had time to finish."""
     found: list[tuple[int, str]] = []
+    size, total = _sizes(file)
+    if suspects or file.xFileSize() < total * size:
+        settle()
+        size, total = _sizes(file)
     for _ in range(_TRIES):
         found = [(n, what) for n in suspects if (what := _wrong(file, n, size))]
         missing = total - file.xFileSize() // size

@@ -17,6 +17,22 @@ FROM stream s LEFT JOIN event e ON e.stream = s.id
     AND e.version = (SELECT max(version) FROM event WHERE stream = s.id)
 WHERE s.name = ?;
 
+-- name: stream_from
+SELECT e.position, (SELECT max(coalesce((SELECT max(position) FROM event), 0),
+        coalesce((SELECT head FROM state), 0))),
+    e.version, e.type, e.id, e.created, e.time, e.content_type, e.data, e.metadata, e.tags
+FROM stream s CROSS JOIN event e
+WHERE s.name = ? AND s.state = 0 AND e.stream = s.id AND e.version >= max(s.first, ?)
+ORDER BY e.version LIMIT ?;
+
+-- name: stream_to
+SELECT e.position, (SELECT max(coalesce((SELECT max(position) FROM event), 0),
+        coalesce((SELECT head FROM state), 0))),
+    e.version, e.type, e.id, e.created, e.time, e.content_type, e.data, e.metadata, e.tags
+FROM stream s CROSS JOIN event e
+WHERE s.name = ? AND s.state = 0 AND e.stream = s.id AND e.version >= max(s.first, ?)
+ORDER BY e.version DESC LIMIT ?;
+
 -- name: stream_forwards
 SELECT position, stream, version, type, id, created, time, content_type, data, metadata, tags
 FROM event WHERE stream = ? AND version BETWEEN ? AND ? AND position <= ?

@@ -12,7 +12,8 @@ ROWS = 64
 
 
 @lru_cache(maxsize=1)
-def _all() -> dict[str, str]:
+def texts() -> dict[str, str]:
+    """The text of every statement by its name."""
     found: dict[str, str] = {}
     for name in FILES:
         parts = _NAME.split((files("pyesdb.sqlite") / f"{name}.sql").read_text("utf-8"))
@@ -25,12 +26,12 @@ def _all() -> dict[str, str]:
 
 def statement(name: str) -> str:
     """The text of a named statement."""
-    return _all()[name]
+    return texts()[name]
 
 
 def names() -> list[str]:
     """Every statement's name."""
-    return list(_all())
+    return list(texts())
 
 
 @lru_cache(maxsize=1024)

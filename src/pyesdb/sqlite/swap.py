@@ -14,6 +14,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from pyesdb.sqlite import files
@@ -22,6 +23,7 @@ _LOOK_S = 0.002
 _PATIENCE_S = 1.0
 
 
+@lru_cache(maxsize=256)  # paths take longer to make than to look at
 def _place(folder: Path, state: str) -> Path:
     return folder.parent.parent / "swap" / f"{folder.name}.{state}"
 

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from pyesdb.machine import Tx, apply
 from pyesdb.model.commands import Barrier, Command, Configure, Entry, Freeze, with_digest
-from pyesdb.model.errors import Fault, Internal, PyesdbError, Unavailable
+from pyesdb.model.errors import DiskFull, Fault, Internal, PyesdbError, Unavailable
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import EXPIRES_US
 from pyesdb.model.outcomes import Outcome
-from pyesdb.sqlite import files
+from pyesdb.sqlite import files, tail
 from pyesdb.sqlite.cipher import Keys
 from pyesdb.telemetry.log import logger
 
@@ -56,9 +56,11 @@ class Applier:
         incarnation: int | None = None,
         on_open: Callable[[], None] = lambda: None,
         keys: Keys | None = None,
+        database: str | None = None,
     ) -> None:
         self._path = path
         self._on_open = on_open
+        self._database = database
         self._keys = keys
         self._incarnation = incarnation
         self.durability = durability
@@ -114,7 +116,8 @@ class Applier:
     def _first_tx(self, connection: files.Connection) -> Tx:
         """The machine on a file just opened, which must hold the history of this store."""
         tx = Tx(connection)
-        if self._incarnation not in (None, tx.meta["incarnation"]):
+        other = self._database not in (None, tx.meta.get("database"))
+        if other or self._incarnation not in (None, tx.meta["incarnation"]):
             self.close()
             raise MovedError
         return tx
@@ -140,6 +143,8 @@ class Applier:
             self._inode = inode
             if self._found_inode() != inode:
                 raise MovedError
+            if self._opened_with == "fsync":
+                tail.check(self._connection, self._path)
         except BaseException:
             self.close()
             raise
@@ -209,7 +214,11 @@ class Applier:
         try:
             connection.execute("COMMIT")
         except files.FAILURES as error:
-            raise CommitInDoubtError(str(error), files.translate(error, self._path)) from error
+            found = files.translate(error, self._path)
+            if isinstance(found, DiskFull):  # before the frame that commits was whole: no doubt
+                self.rollback()
+                raise found from error
+            raise CommitInDoubtError(str(error), found) from error
         tx.publish()
         self.newest = entry.seq
         self._data_version = connection.data_version()

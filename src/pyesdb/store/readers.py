@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 from pyesdb.model.errors import PyesdbError
-from pyesdb.sqlite import cipher, files, swap
+from pyesdb.sqlite import cipher, files, swap, tail
 from pyesdb.sqlite.cipher import KeyCheck, Keys
-from pyesdb.sqlite.statements import ROWS, rows, statement
+from pyesdb.sqlite.statements import ROWS, rows, texts
 from pyesdb.store.applier import MovedError
 
 T = TypeVar("T")
@@ -25,12 +25,16 @@ class Reader:
     def __init__(self, path: Path, *, read_only: bool, keys: Keys | None = None) -> None:
         self.connection = files.open_reader(path, read_only=read_only, keys=keys)
         self.execute = self.connection.cursor().execute
+        self._texts = texts()
         self.inode: tuple[int, int] | None = None
         """Of the file, where it may be replaced."""
+        self.kept = read_only or not self.connection.readonly("main")
+        """A file that could only be opened for reading keeps the log's index read-only for all
+        connections of the process, the lane's too, until this one is closed."""
 
     def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
         """All rows of a named statement."""
-        return self.execute(statement(name), args).fetchall()
+        return self.execute(self._texts[name], args).fetchall()
 
     def find(self, name: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
         """All rows of a statement that ends in `IN (?)`."""
@@ -65,13 +69,14 @@ class Names:
         self.streams: dict[int, str] = {}
         self.types: dict[int, str] = {}
 
-    def learn(self, reader: Reader, stream_ids: set[int]) -> None:
-        """Read the names of these streams, and all types."""
+    def learn(self, reader: Reader, stream_ids: set[int], type_ids: set[int]) -> None:
+        """Read the names of these streams, and all types if one of these is not known."""
         if len(self.streams) > NAMES_MAX:
             self.streams = {}
         missing = [id_ for id_ in stream_ids if id_ not in self.streams]
         self.streams.update(reader.find("stream_names", missing))  # type: ignore[arg-type]
-        self.types.update(reader.all("type_names"))  # type: ignore[arg-type]
+        if not type_ids <= self.types.keys():
+            self.types.update(reader.all("type_names"))  # type: ignore[arg-type]
 
 
 class Readers:
@@ -90,9 +95,12 @@ class Readers:
         read_only: bool,
         shared: bool,
         keys: Keys | None = None,
+        database: str | None = None,
     ) -> None:
         self._path = path
+        self._name = str(path)
         self._keys = keys
+        self._database = database
         self._incarnation = incarnation
         self._on_moved = on_moved
         self._on_open = on_open
@@ -103,6 +111,8 @@ class Readers:
         """Those that are open; one that an interrupt lost goes by itself."""
         self.peak = 0
         """As many as were open at once since none was: SQLite keeps descriptors until then."""
+        self.synced = True
+        """Whether each COMMIT is synced, so that a log says when it is damaged."""
         self._inode: tuple[int, int] | None = None
         self._check: KeyCheck | None = None
         """Of the key of the file that is open; None: it is a plain one."""
@@ -118,8 +128,8 @@ class Readers:
         if self._closed is not None:
             raise self._closed
         try:
-            if self._shared:
-                self._check_file()
+            if self._shared and self._stat() != self._inode:
+                self._look_again()
             try:
                 reader = self._idle.pop()
             except IndexError:
@@ -150,7 +160,8 @@ class Readers:
         return files.translate(error, self._path) if there else self._on_moved()
 
     def _give_back(self, reader: Reader) -> None:
-        if len(self._idle) < KEPT and self._closed is None and reader.inode == self._inode:
+        fits = reader.kept and reader.inode == self._inode
+        if len(self._idle) < KEPT and self._closed is None and fits:
             self._idle.append(reader)
             if self._closed is not None:  # meanwhile: nobody else would close it
                 self._close_idle()
@@ -164,7 +175,7 @@ class Readers:
 
     def _stat(self) -> tuple[int, int]:
         try:
-            found = os.stat(self._path)
+            found = os.stat(self._name)
         except FileNotFoundError:
             if swap.wait(self._path):  # it was between two renames
                 return self._stat()
@@ -173,7 +184,7 @@ class Readers:
             raise files.translate(error, self._path) from error
         return found.st_dev, found.st_ino
 
-    def _check_file(self) -> None:
+    def _look_again(self) -> None:
         """Another process may have removed the store: then its file is elsewhere.
 
         Whether another file is one of this store is seen when it is opened.
@@ -213,9 +224,13 @@ class Readers:
         try:
             self._on_open()  # it may have been found at rest meanwhile
             with files.typed_errors(self._path):
-                found = files.identity_of(reader.connection).get("incarnation")
-            if found != self._incarnation or self._stat() != before:
+                identity = files.identity_of(reader.connection)
+            other = self._database not in (None, identity.get("database"))
+            found = identity.get("incarnation")
+            if other or found != self._incarnation or self._stat() != before:
                 raise MovedError
+            if self.synced:
+                tail.check(reader.connection, self._path)
         except MovedError:
             self._close(reader)
             if cipher.read_check(self._path) != check:  # a new key came in between

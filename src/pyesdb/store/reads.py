@@ -14,11 +14,14 @@ from pyesdb.model.errors import (
 )
 from pyesdb.model.events import Origin, RecordedEvent
 from pyesdb.model.selectors import Selector
-from pyesdb.model.versions import StreamVersion, version_of
+from pyesdb.model.versions import StreamState, StreamVersion, version_of
 from pyesdb.store.plans import Plan
 from pyesdb.store.readers import Names, Reader
 
 Row = tuple[Any, ...]
+Until = Callable[[Reader], int | None] | None
+"""The question for the last position of a read as of a moment."""
+
 _FIRST, _MOST, _BYTES = 64, 1024, 4 << 20
 
 
@@ -33,18 +36,29 @@ class Source(Protocol):
         ...
 
 
-def build(reader: Reader, source: Source, rows: list[Row]) -> list[RecordedEvent]:
-    """Events of rows; names come from the store's dictionaries."""
+def build(
+    reader: Reader, source: Source, rows: list[Row], stream: str | None = None
+) -> list[RecordedEvent]:
+    """Events of rows; names come from the store's dictionaries.
+
+    `stream`: the name of the stream of all of them; then their second column may be anything.
+    """
     origin, names = source.origin, source.names
     for _ in range(2):
         streams, types = names.streams, names.types
         try:
+            if stream is not None:
+                return [
+                    RecordedEvent(origin, stream, v, p, types[t], d, ct, i, c, tm, m, tg)
+                    for p, _, v, t, i, c, tm, ct, d, m, tg in rows
+                ]
             return [
                 RecordedEvent(origin, streams[s], v, p, types[t], d, ct, i, c, tm, m, tg)
                 for p, s, v, t, i, c, tm, ct, d, m, tg in rows
             ]
         except KeyError:
-            names.learn(reader, {row[1] for row in rows})
+            streams_of: set[int] = set() if stream is not None else {row[1] for row in rows}
+            names.learn(reader, streams_of, {row[3] for row in rows})
     from pyesdb.model.errors import Corrupt
 
     raise Corrupt(f"an event of store {source.origin.store!r} has a stream or type without name")
@@ -54,16 +68,17 @@ class Read:
     """A read under way: `next_page` until it is empty."""
 
     _head: int
+    _page = _FIRST
+    _last = 0
+    _filtered = False
+    _version: StreamVersion = StreamState.NO_STREAM
 
     def __init__(self, source: Source, limit: int | None, *, backwards: bool) -> None:
         self._source = source
         self._left = limit
         self._backwards = backwards
-        self._page = _FIRST
-        self._over: bool = limit == 0
-        self._last = 0
-        self._filtered = False
-        self._version: StreamVersion = version_of(-1)
+        self.over: bool = limit == 0
+        """Whether there is no further page."""
 
     @property
     def version(self) -> StreamVersion:
@@ -73,36 +88,37 @@ class Read:
     @property
     def head(self) -> int:
         """The position up to which the read has looked."""
-        if self._left is None or self._backwards or (self._over and self._left > 0):
+        if self._left is None or self._backwards or (self.over and self._left > 0):
             return self._head
         return self._last
 
     def open(self) -> list[RecordedEvent]:
         """Fix the end, and return the first page; raises what is wrong with the stream."""
-        return self._source.ask(self._open) or self.next_page()
+        page = self._source.ask(self._open)
+        return page if page or self.over else self.next_page()
 
     def next_page(self) -> list[RecordedEvent]:
         """The next page; empty at the end. One short read transaction for each piece scanned."""
         events: list[RecordedEvent] = []
-        while not events and not self._over:
+        while not events and not self.over:
             events = self._source.ask(self._fetch)
         return events
 
     def _open(self, reader: Reader) -> list[RecordedEvent]:
         self._start(reader)
-        return [] if self._over else self._fetch(reader)
+        return [] if self.over else self._fetch(reader)
 
     def _fetch(self, reader: Reader) -> list[RecordedEvent]:
         wanted = self._page
         if self._left is not None and not self._filtered:
             wanted = min(wanted, self._left)
         rows = self._rows(reader, wanted)
-        events = self._kept(build(reader, self._source, rows))
+        events = self._kept(self._built(reader, rows))
         self._grow(rows)
         if self._left is not None:
             events = events[: self._left]
             self._left -= len(events)
-            self._over = self._over or self._left == 0
+            self.over = self.over or self._left == 0
         if events:
             self._last = events[-1].position
         return events
@@ -114,6 +130,9 @@ class Read:
             self._page = min(_MOST, self._page * 4)
         elif size > _BYTES:
             self._page = max(8, self._page // 4)
+
+    def _built(self, reader: Reader, rows: list[Row]) -> list[RecordedEvent]:
+        return build(reader, self._source, rows)
 
     def _kept(self, events: list[RecordedEvent]) -> list[RecordedEvent]:
         return events
@@ -135,18 +154,61 @@ class StreamRead(Read):
         stream: str,
         first: int | None,
         last: int | None,
-        until: Callable[[Reader], int | None],
+        until: Until,
         limit: int | None,
         *,
         backwards: bool,
         missing_ok: bool,
     ) -> None:
-        super().__init__(source, limit, backwards=backwards)
+        self._source = source  # not by super(): a short read is made as often as it is read
+        self._left = limit
+        self._backwards = backwards
+        self.over = limit == 0
         self._stream = stream
         self._low = first or 0
         self._high = last
         self._until = until
         self._missing_ok = missing_ok
+
+    def _open(self, reader: Reader) -> list[RecordedEvent]:
+        if self._high is None and self._until is None:
+            if self._backwards:
+                if self._left is not None and 0 < self._left <= _FIRST:
+                    return self._newest(reader, self._left)
+            elif self._left is None:
+                return self._whole(reader)
+        return super()._open(reader)
+
+    def _built(self, reader: Reader, rows: list[Row]) -> list[RecordedEvent]:
+        return build(reader, self._source, rows, self._stream)
+
+    def _whole(self, reader: Reader) -> list[RecordedEvent]:
+        """Start, and the first page in the same statement: it reaches the end of most streams."""
+        rows = reader.all("stream_from", self._stream, self._low, _FIRST)
+        if not rows:  # hidden, missing, or nothing so far
+            return super()._open(reader)
+        last = rows[-1][2]
+        if len(rows) < _FIRST:
+            self._head, self._version = rows[0][1], last
+            self.over = True
+            return build(reader, self._source, rows, self._stream)
+        self._start(reader)  # the read is as of now; versions up to `last` can only be hidden since
+        if self.over:
+            return []
+        self._grow(rows)
+        rows = [row for row in rows if row[2] >= self._low]
+        self._low = max(self._low, last + 1)
+        self.over = self._low > (self._high or 0)
+        return build(reader, self._source, rows, self._stream)
+
+    def _newest(self, reader: Reader, wanted: int) -> list[RecordedEvent]:
+        """Start, and the newest events, all in one statement."""
+        rows = reader.all("stream_to", self._stream, self._low, wanted)
+        if not rows:
+            return super()._open(reader)
+        self._head, self._version = rows[0][1:3]
+        self.over = True
+        return build(reader, self._source, rows, self._stream)
 
     def _start(self, reader: Reader) -> None:
         found = reader.all("stream_at", self._stream)
@@ -159,16 +221,16 @@ class StreamRead(Read):
         if not found or found[0][1] != ACTIVE:
             if not self._missing_ok:
                 raise missing(self._stream, found[0][1] if found else None)
-            self._over = True
+            self.over = True
             return
         self._id, _, visible, swept, last, _, _ = found[0]
         last = swept - 1 if last is None else last
         self._version = last
         self._low = max(self._low, visible)
         self._high = last if self._high is None else min(last, self._high)
-        until = self._until(reader)
+        until = None if self._until is None else self._until(reader)
         self._position = self._head if until is None else min(until, self._head)
-        self._over = self._over or self._low > self._high
+        self.over = self.over or self._low > self._high
         if self._page > self._high - self._low + 1 > 0:
             self._page = self._high - self._low + 1
 
@@ -179,7 +241,7 @@ class StreamRead(Read):
             self._high = rows[-1][2] - 1
         elif rows:
             self._low = rows[-1][2] + 1
-        self._over = len(rows) < wanted or self._low > (self._high or 0)
+        self.over = len(rows) < wanted or self._low > (self._high or 0)
         return rows
 
 
@@ -200,7 +262,7 @@ class AllRead(Read):
         source: Source,
         after: int,
         before: int | None,
-        until: Callable[[Reader], int | None],
+        until: Until,
         selector: Selector | None,
         limit: int | None,
         *,
@@ -220,7 +282,7 @@ class AllRead(Read):
 
     def _start(self, reader: Reader) -> None:
         self._head = int(reader.all("head")[0][0])
-        until = self._until(reader)
+        until = None if self._until is None else self._until(reader)
         if self._before is not None:
             self._head = min(self._head, max(0, self._before - 1))
         if until is not None:
@@ -229,9 +291,9 @@ class AllRead(Read):
         self._hide = not self._system and bool(reader.all("system_streams"))
         if self._selector is not None:
             self._plan = self._planned(reader, self._selector)
-            self._over = self._over or not self._plan.walks
+            self.over = self.over or not self._plan.walks
         self._filtered = self._filtered or self._hide
-        self._over = self._over or self._low >= self._head
+        self.over = self.over or self._low >= self._head
 
     def _planned(self, reader: Reader, selector: Selector) -> Plan:
         plan = Plan(reader, selector)
@@ -262,7 +324,7 @@ class AllRead(Read):
             self._high = last
         else:
             self._low = last
-        self._over = count < wanted or self._high - self._low <= 1
+        self.over = count < wanted or self._high - self._low <= 1
         return rows
 
     def _kept(self, events: list[RecordedEvent]) -> list[RecordedEvent]:

@@ -59,6 +59,7 @@ class StoreRuntime:
         on_moved: Callable[["StoreRuntime"], PyesdbError],
         on_open: Callable[["StoreRuntime"], None],
         keys: Keys | None = None,
+        database: str | None = None,
     ) -> None:
         self.store_id = store_id
         self.incarnation = incarnation
@@ -79,7 +80,13 @@ class StoreRuntime:
         self._mutex = threading.Lock()
         self._configuring = threading.Lock()
         self.applier = Applier(
-            path, config.durability, self._settle, incarnation, lambda: on_open(self), keys
+            path,
+            config.durability,
+            self._settle,
+            incarnation,
+            lambda: on_open(self),
+            keys,
+            database,
         )
         self.applier.control = control
         self._log = LocalLog(self.applier, lock, now_us)
@@ -93,7 +100,9 @@ class StoreRuntime:
             read_only=read_only,
             shared=shared,
             keys=keys,
+            database=database,
         )
+        self.readers.synced = config.durability == "fsync"
         self.names = Names()
 
     def configure(self, config: StoreConfig, control: Control) -> bool:
@@ -108,6 +117,7 @@ class StoreRuntime:
             self.config = config
             self.ages, self._expired = None, 0.0
             self.applier.durability = config.durability
+            self.readers.synced = config.durability == "fsync"
             self.applier.control = control
             return True
 
@@ -179,7 +189,11 @@ class StoreRuntime:
     def ask(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a read connection; a damaged file fails this store only."""
         self.used = time.monotonic()
-        return self._ask(question)
+        try:
+            return self.readers.read(question)
+        except (Corrupt, NewerFormat, StoreFailed) as error:
+            self.failure = str(error)
+            raise
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
         try:

@@ -193,7 +193,8 @@ class ExportFile(JsonLines):
         if (found.pyesdb_export_end, found.blake2b) != (count, digest):
             raise self.lines.invalid(
                 f"the file was changed after it was written: it has {count:,} events, "
-                f"{found.pyesdb_export_end:,} were written, or their digest differs"
+                f"{found.pyesdb_export_end:,} were written, or their digest differs: export it "
+                "again"
             )
         if next(self.lines, None) is not None:
             raise self.lines.invalid("there is more behind the end of the export")
