@@ -74,7 +74,7 @@ slow: $(VENV)/.test ## the tests that `make test` leaves out: rarer kinds of sto
 stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10
 	PYESDB_STRESS_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m stress --timeout 0 -s
 
-bench: .venv-bench/.made ## side by side with the peers of requirements/bench.in
+bench: .venv-bench/.made ## side by side with the peers; fails when a ratio is 20 % worse than landed; BENCH=--quick
 	.venv-bench/bin/python -m benchmarks $(BENCH)
 
 encryption: .venv-encryption/.made $(VENV)/.check ## encrypted stores, in an environment whose apsw can encrypt

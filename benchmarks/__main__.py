@@ -1,24 +1,30 @@
 """`python -m benchmarks`: measure, keep the results, say what is met and what is short."""
 
 import argparse
+import shutil
 import sys
 import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks import machine, plan, report, results
+from benchmarks import machine, plan, regression, report, results
 from benchmarks.results import KEPT, ROWS, Result, number_of
 
-QUICK_OUT = Path("build", "bench")
+LAST_OUT = Path("build", "bench")
+"""The results of the last run, whatever became of them."""
 
 
-def _measure(row: str, chosen: plan.Plan, about: dict[str, object]) -> Result:
+def _measure(row: str, make: plan.Maker, home: Path) -> Result:
     module = import_module(f"benchmarks.{row}")
     print(f"== {module.TITLE}", flush=True)
+    folder = home / row
+    folder.mkdir()
+    chosen, about = make(folder, home / "prepared"), machine.describe(folder)
     start, others = time.monotonic(), machine.Others()
     cases = module.run(chosen)
-    about = {**about, "others_cores": others.cores()}
+    about["others_cores"] = others.cores()
+    shutil.rmtree(folder)
     for case in cases:
         print("\n".join(report.case_lines(case)), flush=True)
     print(f"   {time.monotonic() - start:.0f} s\n", flush=True)
@@ -35,32 +41,56 @@ def _measure(row: str, chosen: plan.Plan, about: dict[str, object]) -> Result:
     )
 
 
-def _run(arguments: argparse.Namespace) -> None:
-    out = arguments.out or (QUICK_OUT if arguments.quick else KEPT)
+def _run(arguments: argparse.Namespace) -> int:
+    """Measure, keep, compare with what was landed; 1 when something is worse."""
+    out = arguments.out or (LAST_OUT if arguments.quick else KEPT)
+    landing = out.resolve() == KEPT.resolve()
     rows = [row for row in ROWS if not arguments.row or number_of(row) in arguments.row]
     make = plan.quick if arguments.quick else plan.full
-    for row in rows:
-        with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
-            folder = Path(scratch)
-            about = machine.describe(folder)
-            results.save(_measure(row, make(folder), about), out)
-    print(report.table(results.load(out)))
-    if out.resolve() == KEPT.resolve():
-        _write_page()
+    landed, found = results.load(KEPT), dict[str, Result]()
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
+        home = Path(scratch)
+        home.chmod(0o711)  # a server with an account of its own must get through
+        for row in rows:
+            found[row] = _measure_surely(row, make, home, landed)
+            results.save(found[row], LAST_OUT if landing else out)
+    print(report.table(found))
+    changes = regression.compare(landed, found)
+    worse = regression.fails(changes) and not arguments.accept
+    print("\n== Against the landed ratios (benchmarks/results)")
+    print("\n".join(regression.lines(changes, landed, found)))
+    if landing:
+        _land(found, unless="" if arguments.accept else regression.obstacle(changes, landed, found))
+    return 1 if worse else 0
 
 
-def _write_page() -> None:
-    report.PAGE.parent.mkdir(parents=True, exist_ok=True)
-    report.PAGE.write_text(report.page(results.load(KEPT)))
+def _measure_surely(row: str, make: plan.Maker, home: Path, landed: dict[str, Result]) -> Result:
+    """A row; once more if it looks worse and the rounds overlap. Then the rounds of both count."""
+    result = _measure(row, make, home)
+    unsure = regression.doubtful(regression.compare(landed, {row: result}))
+    if not unsure:
+        return result
+    print("   measured again, because rounds overlap:", *(c.goal.key for c in unsure), flush=True)
+    return regression.pooled(result, _measure(row, make, home))
 
 
-def _check_page() -> int:
-    wanted = report.page(results.load(KEPT))
-    if report.PAGE.exists() and report.PAGE.read_text() == wanted:
-        return 0
-    print("docs/reference/benchmarks.md is not what benchmarks/results says.")
-    print("Run: python -m benchmarks --docs")
-    return 1
+def _land(found: dict[str, Result], *, unless: str) -> None:
+    if unless:
+        print(f"Nothing is written over benchmarks/results ({unless}); it is in {LAST_OUT}.")
+        print("To land it all the same: --accept")
+        return
+    for result in found.values():
+        results.save(result, KEPT)
+    report.write(results.load(KEPT))
+
+
+def _check_docs() -> int:
+    stale = report.stale(results.load(KEPT))
+    for path in stale:
+        print(f"docs/reference: {path.name} is not what benchmarks/results says.")
+    if stale:
+        print("Run: python -m benchmarks --docs")
+    return 1 if stale else 0
 
 
 def main() -> int:
@@ -80,26 +110,30 @@ def main() -> int:
     )
     parser.add_argument("--out", type=Path, help="where results go; a full run: benchmarks/results")
     parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="let these be the landed results, also where a ratio is more than 20 % worse",
+    )
+    parser.add_argument(
         "--scratch", type=Path, help="where databases are made, on the disk to measure"
     )
     parser.add_argument(
         "--docs",
         action="store_true",
-        help="only write docs/reference/benchmarks.md from benchmarks/results",
+        help="only write docs/reference/benchmarks.md and its pictures from benchmarks/results",
     )
     parser.add_argument(
         "--check-docs",
         action="store_true",
-        help="only compare that page with benchmarks/results; exit 1 if it differs",
+        help="only compare these with benchmarks/results; exit 1 if they differ",
     )
     arguments = parser.parse_args()
     if arguments.check_docs:
-        return _check_page()
+        return _check_docs()
     if arguments.docs:
-        _write_page()
-    else:
-        _run(arguments)
-    return 0
+        report.write(results.load(KEPT))
+        return 0
+    return _run(arguments)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ import apsw.sqlite_extra
 
 from benchmarks.sides import looked_at
 from benchmarks.work import Body, encode, kind
+from pyesdb.operations.bench.surroundings import Disk, disk
+
+__all__ = ["BATCH_TABLES", "STORE_TABLES", "Bare", "Disk", "batch_tables", "disk", "store_tables"]
 
 COLUMNS = 13
 CHUNK = 64
@@ -150,27 +153,3 @@ def batch_tables(folder: Path) -> Iterator[Bare]:
     connection = _connect(folder / "bare.db", BATCH_TABLES)
     yield Bare(connection, records=False)
     connection.close()
-
-
-class Disk:
-    """One 4 KiB append to a file and fdatasync: what the machine can do at all, serially."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._page = b"x" * 4096
-
-    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
-        """Write and sync; takes no notice of the events."""
-        os.write(self._descriptor, self._page)
-        _datasync(self._descriptor)
-
-
-_datasync = getattr(os, "fdatasync", os.fsync)  # macOS has no fdatasync
-
-
-@contextmanager
-def disk(folder: Path) -> Iterator[Disk]:
-    """A file on the same file system as everyone's."""
-    descriptor = os.open(folder / "file", os.O_CREAT | os.O_WRONLY, 0o600)
-    yield Disk(descriptor)
-    os.close(descriptor)

@@ -3,23 +3,53 @@
 import tomllib
 from pathlib import Path
 
-from benchmarks import results
+from benchmarks import chart, results
 from benchmarks.goals import Verdict, verdicts
 from benchmarks.results import Result
 from benchmarks.rounds import Case
 
 NOTES = Path(__file__).with_name("notes.toml")
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "benchmarks.md"
+CHARTS = "benchmarks"
+"""The folder of the pictures, beside the page."""
+
 LABELS = {
     "pyesdb": "PyESDB",
     "apsw": "bare apsw (limit)",
     "umadb": "UmaDB",
     "eventsourcing": "eventsourcing, SQLite",
+    "eventsourcing pg": "eventsourcing, PostgreSQL",
+    "message-db": "message-db",
     "fdatasync": "fdatasync of 4 KiB (limit)",
     "pyesdb threads": "PyESDB, threads",
     "pyesdb tasks": "PyESDB, asyncio tasks",
     "umadb threads": "UmaDB, threads",
+    "eventsourcing pg threads": "eventsourcing, PostgreSQL, threads",
+    "message-db threads": "message-db, threads",
     "pyesdb one": "PyESDB, one store",
+    "pyesdb 10k": "PyESDB, 10k events",
+    "pyesdb tagged": "PyESDB, 3 tags",
+    "pyesdb threads tagged": "PyESDB, threads, 3 tags",
+    "pyesdb tasks tagged": "PyESDB, asyncio tasks, 3 tags",
+    "pyesdb busy": "PyESDB, beside a busy thread",
+    "apsw busy": "bare apsw (limit), beside a busy thread",
+    "umadb busy": "UmaDB, beside a busy thread",
+    "pyesdb threads busy": "PyESDB, threads, beside a busy one",
+    "umadb threads busy": "UmaDB, threads, beside a busy one",
+    "pyesdb tasks busy": "PyESDB, tasks of a saturated loop",
+    "python": "Python alone",
+    "sqlite3": "sqlite3 of Python",
+    "umadb tagged": "UmaDB, 3 tags",
+    "umadb threads tagged": "UmaDB, threads, 3 tags",
+    "umadb 10k": "UmaDB, 10k events",
+    "eventsourcing pg 10k": "eventsourcing, PostgreSQL, 10k events",
+    "pyesdb threads 10k": "PyESDB, threads, 10k events",
+    "pyesdb tasks 10k": "PyESDB, asyncio tasks, 10k events",
+    "umadb threads 10k": "UmaDB, threads, 10k events",
+    "pyesdb 100k": "PyESDB, 100k events",
+    "pyesdb 1M": "PyESDB, 1M events",
+    "pyesdb 10M": "PyESDB, 10M events",
+    "pyesdb stream": "PyESDB, 1M events in one stream",
 }
 _HEAD = """---
 orphan: true
@@ -29,14 +59,20 @@ orphan: true
 
 How fast PyESDB is beside the limit of the machine and beside other event stores that run from
 package registries alone. This page is generated from `benchmarks/results/*.json` by
-`python -m benchmarks --docs`; `python -m benchmarks --check-docs` proves that it is up to date.
+`python -m benchmarks --docs`, with its pictures; `--check-docs` proves that it is up to date. To
+measure on your own machine: [](../howto/measuring.md).
 
-All contestants run in one process on one machine, in {rounds} rounds that alternate between them,
-and answer only after the events are on disk. Events are 256 bytes of JSON with UUID ids; every
-caller is Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median
-of the ratios of the single rounds. Absolute figures belong to this machine, ratios travel better;
-where other programs kept more than a tenth of the cores busy meanwhile, both are rough.
+All contestants run on one machine, in {rounds} rounds that alternate between them, and answer only
+after the events are on disk. They share one process, but for servers, and for what a kill and a
+start need processes of their own. Events are 256 bytes of JSON with UUID ids; every caller is
+Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median of the
+ratios of the single rounds. Where a figure is a time, a size or a memory, less is better.
+Absolute figures belong to this machine, ratios travel better; where other programs kept more than a
+tenth of the cores busy meanwhile, both are rough.
 How it is done: `benchmarks/DESIGN.md`.
+
+In the pictures a bar is a median, and a whisker goes from the lowest round to the highest; each
+case has a scale of its own. Blue is PyESDB, grey what the machine can do at all.
 """
 
 
@@ -46,7 +82,7 @@ def notes() -> dict[str, str]:
 
 
 def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.0f}"
+    return "-" if value is None else chart.number(value)
 
 
 def goal_text(verdict: Verdict) -> str:
@@ -98,8 +134,10 @@ def case_lines(case: Case) -> list[str]:
     lines = [f"{case.name} ({case.unit})"]
     for who, samples in sorted(case.samples.items(), key=lambda item: -max(item[1])):
         middle, low, high = results.figure(case, who), min(samples), max(samples)
-        lines.append(f"  {LABELS[who]:28} {_number(middle):>12}  ({low:,.0f} to {high:,.0f})")
-    lines += [f"  {LABELS[who]:28} {why}" for who, why in sorted(case.absent.items())]
+        lines.append(
+            f"  {LABELS[who]:36} {_number(middle):>12}  ({_number(low)} to {_number(high)})"
+        )
+    lines += [f"  {LABELS[who]:36} {why}" for who, why in sorted(case.absent.items())]
     return lines
 
 
@@ -109,7 +147,7 @@ def _case_table(result: Result) -> list[str]:
         for who in sorted(case.samples):
             samples = case.samples[who]
             middle = _number(results.figure(case, who))
-            spread = f"{min(samples):,.0f} to {max(samples):,.0f}"
+            spread = f"{_number(min(samples))} to {_number(max(samples))}"
             lines.append(f"| {case.name} | {LABELS[who]} | {middle} {case.unit} | {spread} |")
         lines += [
             f"| {case.name} | {LABELS[who]} | {why} | |" for who, why in sorted(case.absent.items())
@@ -127,7 +165,8 @@ def _where(result: Result) -> str:
     machine, versions = result.machine, result.versions
     software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     return (
-        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds) on {machine['cpu']}, "
+        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds, "
+        f"stores of {result.events:,} events where it is not said otherwise) on {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
         f"fdatasync {machine['fdatasync_us']} us; "
         f"{software}. {_others(machine['others_cores'])}"
@@ -147,8 +186,38 @@ def page(found: dict[str, Result]) -> str:
             lines += [
                 "",
                 f"## {found[row].title}",
+                "",
+                f"![{found[row].title}: medians as bars]({CHARTS}/{row}.svg)",
                 *_case_table(found[row]),
                 "",
                 _where(found[row]),
             ]
     return "\n".join(lines) + "\n"
+
+
+def generated(found: dict[str, Result]) -> dict[Path, str]:
+    """Every file of the docs that is made of results: the page, and a picture for each row."""
+    folder = PAGE.parent / CHARTS
+    pictures = {folder / f"{row}.svg": chart.svg(found[row], LABELS) for row in found}
+    return {PAGE: page(found), **pictures}
+
+
+def stale(found: dict[str, Result]) -> list[Path]:
+    """Files of the docs that are not what the results say, or belong to no row."""
+    wanted = generated(found)
+    left = set((PAGE.parent / CHARTS).glob("*")) - wanted.keys()
+    wrong = [path for path, text in wanted.items() if not _holds(path, text)]
+    return sorted([*wrong, *left])
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text("utf-8") == text
+
+
+def write(found: dict[str, Result]) -> None:
+    """Write them, and delete pictures of rows that are no more."""
+    for path in stale(found):
+        path.unlink(missing_ok=True)
+    for path, text in generated(found).items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")

@@ -9,8 +9,20 @@ from statistics import median
 from benchmarks.rounds import Case
 
 KEPT = Path(__file__).with_name("results")
-ROWS = ("row1_single_writer", "row2_concurrent", "row3_batches", "row4_reads", "row9_many_stores")
-"""Named by their numbers in the list of what is to be measured."""
+ROWS = (
+    "row1_single_writer",
+    "row2_concurrent",
+    "row3_batches",
+    "row4_reads",
+    "row5_conditions",
+    "row9_many_stores",
+    "row10_growth",
+    "row11_bytes",
+    "row12_recovery",
+    "row13_busy",
+    "row14_start",
+)
+"""Named by their numbers in the list of what is to be measured; 13 and 14 were added behind it."""
 
 
 def number_of(row: str) -> int:
@@ -45,12 +57,17 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def _short(sample: float) -> float:
+    """A whole number, or, where that would say little, three figures."""
+    return round(sample) if abs(sample) >= 100 else float(f"{sample:.3g}")
+
+
 def save(result: Result, folder: Path) -> None:
     """Write one row; samples are rounded to what they can tell."""
     folder.mkdir(parents=True, exist_ok=True)
     plain = asdict(result)
     for case in plain["cases"]:
-        case["samples"] = {who: [round(s) for s in all_] for who, all_ in case["samples"].items()}
+        case["samples"] = {who: list(map(_short, all_)) for who, all_ in case["samples"].items()}
     text = json.dumps(plain, indent=1, sort_keys=True)
     (folder / f"{result.row}.json").write_text(f"{text}\n")
 

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 
 from benchmarks import bare, ours
-from benchmarks.peers import eventsourcing_sqlite, umadb
+from benchmarks.peers import eventsourcing_postgres, eventsourcing_sqlite, message_db, umadb
 from benchmarks.plan import Plan
 from benchmarks.rounds import Appending, Case, alternate
 from benchmarks.sides import Opener, open_all
@@ -15,6 +15,8 @@ OPENERS: dict[str, Opener] = {
     "apsw": bare.batch_tables,
     "umadb": umadb.server,
     "eventsourcing": eventsourcing_sqlite.recorder,
+    "eventsourcing pg": eventsourcing_postgres.recorder,
+    "message-db": message_db.message_store,
 }
 
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from typing import cast
 
 from benchmarks import bare, ours
-from benchmarks.peers import eventsourcing_sqlite, umadb
+from benchmarks.peers import eventsourcing_postgres, eventsourcing_sqlite, message_db, umadb
 from benchmarks.plan import Plan
 from benchmarks.rounds import Case, alternate
 from benchmarks.sides import Opener, Reader, open_all
@@ -25,24 +25,26 @@ OPENERS: dict[str, Opener] = {
     "apsw": bare.store_tables,
     "umadb": umadb.server,
     "eventsourcing": eventsourcing_sqlite.recorder,
+    "eventsourcing pg": eventsourcing_postgres.recorder,
+    "message-db": message_db.message_store,
 }
 Batch = list[tuple[str, int, Sequence[Body]]]
 
 
-def batches(events: int) -> Iterator[Batch]:
-    """What to fill with, 1000 events at a time: first the streams written together."""
+def batches(events: int, size: int = BATCH) -> Iterator[Batch]:
+    """What to fill with, `size` events at a time: first the streams written together."""
     streams = events // EVENTS_PER_STREAM
-    half, per_batch = streams // 2, BATCH // EVENTS_PER_STREAM
+    half, per_batch = streams // 2, size // EVENTS_PER_STREAM
     for start in range(0, half, per_batch):
         yield [
             (stream_name(number), 0, BODIES[number % 990 : number % 990 + EVENTS_PER_STREAM])
             for number in range(start, min(start + per_batch, half))
         ]
-    for start in range(half, streams, BATCH):
+    for start in range(half, streams, size):
         for version in range(EVENTS_PER_STREAM):
             yield [
                 (stream_name(number), version, [BODIES[number % 1000]])
-                for number in range(start, min(start + BATCH, streams))
+                for number in range(start, min(start + size, streams))
             ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from benchmarks.work import Body
+from pyesdb.operations.bench.callers import Writer
 
 
 class Missing(Exception):
@@ -20,12 +21,8 @@ class Unoffered(Exception):
     """A contestant that has no such operation."""
 
 
-class Writer(Protocol):
-    """Appends; returns when the events are durable."""
-
-    def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
-        """Append to the end of a stream; `version` is that of the first event, from 0."""
-        ...
+class Refused(Exception):
+    """A conditional append whose condition did not hold."""
 
 
 class Reader(Writer, Protocol):
@@ -45,6 +42,17 @@ class Reader(Writer, Protocol):
 
     def replay(self, stream: str) -> tuple[int, int]:
         """Read one stream from its first event."""
+        ...
+
+
+class Conditional(Writer, Protocol):
+    """Appends only if nothing was written meanwhile that the decision depends on."""
+
+    def append_if(self, stream: str, version: int, body: Body, after: int) -> int:
+        """Append a tagged event, unless an event after `after` matches `work.matching`.
+
+        Returns its position; raises Refused.
+        """
         ...
 
 

@@ -1,48 +1,41 @@
-"""The work every contestant is given: the same events, streams and order.
+"""The work every contestant is given: that of `pyesdb bench`, so that both tell of the same."""
 
-What must never happen here: something that one contestant gets and another does not.
-"""
+from pyesdb.operations.bench.work import (
+    BODIES,
+    EVENT_BYTES,
+    EVENTS_PER_STREAM,
+    TYPES,
+    Body,
+    body,
+    encode,
+    kind,
+    picks,
+    stream_name,
+)
 
-import random
-
-import msgspec
-
-Body = dict[str, object]
-
-EVENT_BYTES = 256
-TYPES = ("OrderPlaced", "OrderPaid", "OrderPacked", "OrderShipped", "OrderClosed")
-EVENTS_PER_STREAM = 10
-
-encode = msgspec.json.Encoder().encode
-
-
-def body(number: int) -> Body:
-    """A dict whose JSON has exactly 256 bytes."""
-    fields: Body = {
-        "order": f"{number:012d}",
-        "customer": f"{number * 7919 % 1_000_000:08d}",
-        "total": 1000 + number % 9000,
-        "currency": "EUR",
-        "lines": [{"sku": f"sku-{number % 500:04d}", "count": 1 + number % 9}],
-        "note": "",
-    }
-    fields["note"] = "." * (EVENT_BYTES - len(encode(fields)))
-    return fields
-
-
-BODIES = [body(number) for number in range(1000)]
+__all__ = [
+    "BODIES",
+    "EVENTS_PER_STREAM",
+    "EVENT_BYTES",
+    "TYPES",
+    "Body",
+    "body",
+    "encode",
+    "kind",
+    "matching",
+    "picks",
+    "stream_name",
+    "tags",
+]
 
 
-def kind(version: int) -> str:
-    """The event type at a version of a stream."""
-    return TYPES[version % len(TYPES)]
+def tags(stream: str, version: int) -> tuple[str, str, str]:
+    """Three tags of an event: one for ten events, one for a hundred, one of five hundred values."""
+    number = int(stream[-12:], 16)
+    return f"order:{number}", f"customer:{number // 10}", f"sku:{(number * 7 + version) % 500}"
 
 
-def stream_name(number: int) -> str:
-    """The name of a stream, a UUID so that every contestant can use it as it is."""
-    return f"00000000-0000-4000-8000-{number:012x}"
-
-
-def picks(streams: int, count: int) -> list[int]:
-    """Numbers of streams to replay: the same choice for everyone."""
-    return random.Random(20130101).choices(range(streams), k=count)
+def matching(stream: str, version: int) -> tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]:
+    """What a decision about an order depends on: (any of these types, all of these tags), or."""
+    order, customer, _sku = tags(stream, version)
+    return ((TYPES[0], TYPES[1]), (order,)), ((TYPES[4],), (customer,))

@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
 
 
 def _bytes(value: float) -> str:
@@ -221,17 +222,27 @@ GENERATED = {
 }
 
 
+def benchmark_files() -> dict[str, str]:
+    """docs/reference/benchmarks.md and its pictures, from benchmarks/results/*.json."""
+    from benchmarks import report, results
+
+    found = report.generated(results.load(results.KEPT))
+    return {str(path.relative_to(ROOT)): text for path, text in found.items()}
+
+
 def main(arguments: list[str]) -> int:
     """Writes or compares every generated file; 1 when one differs."""
     stale = 0
-    for name, make in GENERATED.items():
-        path, text = ROOT / name, make()
+    texts = {name: make() for name, make in GENERATED.items()} | benchmark_files()
+    for name, text in texts.items():
+        path = ROOT / name
         if path.exists() and path.read_text("utf-8") == text:
             print(f"current  {name}")
         elif "--check" in arguments:
             stale += 1
             print(f"STALE    {name}: run tools/generated.py")
         else:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
             print(f"written  {name}")
     return 1 if stale else 0

@@ -1,7 +1,7 @@
 """Builds the wheel and tries it as a stranger would: in an empty environment, outside the tree.
 
 The wheel and its locked dependencies alone (no extras), in a temporary folder: the demo and every
-README block, twice in a row, from the same folder.
+README block, twice in a row, from the same folder; then `pyesdb bench`.
 """
 
 import os
@@ -72,6 +72,7 @@ def main() -> int:
             run(str(python.parent / "pyesdb"), "demo", cwd=folder)
             run(str(python), "-W", "error", str(blocks), cwd=folder)
             run("sh", str(shell), cwd=folder)
+        run(str(python.parent / "pyesdb"), "bench", "--seconds", "0.05", cwd=folder)
     print("wheel: demo and README ran twice from an empty environment")
     return 0
 

@@ -17,11 +17,15 @@ PAGE = 1000
 
 
 class Recorder:
-    """An application recorder: events of originators, notifications in order."""
+    """An application recorder: events of originators, notifications in order.
 
-    def __init__(self, recorder: Any, stored_event: Any) -> None:
+    `pid`: of the server that does the writing, if there is one.
+    """
+
+    def __init__(self, recorder: Any, stored_event: Any, pid: int | None = None) -> None:
         self._recorder = recorder
         self._event = stored_event
+        self.pid = pid
 
     def _events(self, stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
         origin = UUID(stream)

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides import Missing, looked_at
-from benchmarks.work import Body, encode, kind
+from benchmarks.sides import Missing, Refused, looked_at
+from benchmarks.work import Body, encode, kind, matching, tags
 
 START_S = 10.0
 READ_BATCH = 1000
@@ -24,22 +24,37 @@ _SERVE = "import sys, umadb; umadb.run_server_from_args(['umadb', *sys.argv[1:]]
 
 
 class Uma:
-    """A client of a server of our own."""
+    """A client of a server of our own. `tagged`: three tags an event, beside that of its stream."""
 
-    def __init__(self, client: Any, module: Any) -> None:
-        self._client = client
+    def __init__(self, client: Any, module: Any, pid: int, *, tagged: bool = False) -> None:
+        self._client, self._module = client, module
         self._event = module.Event
+        self.pid = pid
+        self._tags = (lambda stream, at: [stream, *tags(stream, at)]) if tagged else _stream_only
         self._query = lambda tag: module.Query([module.QueryItem(tags=[tag])])
 
     def _events(self, stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
         return [
-            self._event(kind(version + index), encode(body), [stream], uuid.uuid4())
-            for index, body in enumerate(bodies)
+            self._event(kind(at), encode(body), self._tags(stream, at), uuid.uuid4())
+            for at, body in enumerate(bodies, version)
         ]
 
     def append(self, stream: str, version: int, bodies: Sequence[Body]) -> None:
         """One call, with no condition."""
         self._client.append(self._events(stream, version, bodies))
+
+    def append_if(self, stream: str, version: int, body: Body, after: int) -> int:
+        """One call with a condition."""
+        module = self._module
+        items = [
+            module.QueryItem(types=types, tags=all_of)
+            for types, all_of in matching(stream, version)
+        ]
+        condition = module.AppendCondition(module.Query(items), after)
+        try:
+            return self._client.append(self._events(stream, version, (body,)), condition)
+        except module.IntegrityError as error:
+            raise Refused(str(error)) from error
 
     def fill(self, batch: Sequence[tuple[str, int, Sequence[Body]]]) -> None:
         """One call with the events of all streams."""
@@ -56,6 +71,10 @@ class Uma:
     def replay(self, stream: str) -> tuple[int, int]:
         """A read by the stream's tag."""
         return looked_at(found.event.data for found in self._client.read(self._query(stream)))
+
+
+def _stream_only(stream: str, at: int) -> list[str]:
+    return [stream]
 
 
 def _free_port() -> int:
@@ -81,7 +100,7 @@ def _connect(module: Any, url: str, server: subprocess.Popen[bytes]) -> Any:
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Uma]:
+def server(folder: Path, *, tagged: bool = False) -> Iterator[Uma]:
     """Start a server on a free local port, connect, and stop it at the end."""
     if importlib.util.find_spec("umadb") is None:
         raise Missing("umadb is not installed: install requirements/bench.txt")
@@ -89,14 +108,14 @@ def server(folder: Path) -> Iterator[Uma]:
 
     listen = f"127.0.0.1:{_free_port()}"
     data = folder / "data"
-    data.mkdir()
+    data.mkdir(exist_ok=True)
     child = subprocess.Popen(
         [sys.executable, "-c", _SERVE, "--listen", listen, "--db-path", str(data)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield Uma(_connect(umadb, f"http://{listen}", child), umadb)
+        yield Uma(_connect(umadb, f"http://{listen}", child), umadb, child.pid, tagged=tagged)
     finally:
         child.terminate()
         try:
@@ -104,3 +123,10 @@ def server(folder: Path) -> Iterator[Uma]:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
+
+
+@contextmanager
+def server_tagged(folder: Path) -> Iterator[Uma]:
+    """As server; each event has three tags beside that of its stream."""
+    with server(folder, tagged=True) as side:
+        yield side

@@ -34,6 +34,7 @@ def has_json(command: click.Command) -> bool:
 LINES: dict[str, list[str]] = {
     "append": ["append s Placed {} --store a", "append s - --store a"],
     "audit": ["audit", "audit --store a --after 1"],
+    "bench": ["bench --seconds 0.005"],
     "config show": ["config show", "config show --store a"],
     "read": ["read s --store a", "read --all --store a --type Placed"],
     "doctor": ["doctor"],

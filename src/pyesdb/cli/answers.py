@@ -261,6 +261,38 @@ class Finding(Document):
     advice: str
 
 
+class BenchCase(Document):
+    """One case: a sample per round, more is better; `ratio` to the case `limit`.
+
+    `cpu_busy` is the share of one CPU that it used.
+    """
+
+    case: str
+    unit: str
+    median: float
+    samples: list[float]
+    limit: str | None
+    ratio: float | None
+    cpu_busy: float
+
+
+class Bench(Document):
+    """A measurement of this machine; `others_cores` other programs kept busy meanwhile."""
+
+    directory: str
+    file_system: str
+    cpu: str
+    cores: int
+    system: str
+    python: str
+    pyesdb: str
+    others_cores: float | None
+    rounds: int
+    seconds: float
+    cases: list[BenchCase]
+    verdict: str
+
+
 class Exported(Document):
     """What an export wrote; `head` is the `--after` of the next one."""
 
@@ -292,6 +324,7 @@ class Scavenged(Document):
 ANSWERS: dict[str, type[Document]] = {
     "append": Appended,
     "audit": Event,
+    "bench": Bench,
     "config show": Settings,
     "doctor": Finding,
     "export": Exported,

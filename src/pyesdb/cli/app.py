@@ -12,6 +12,7 @@ import pyesdb
 from pyesdb.cli import copies, exits, failures, life
 from pyesdb.cli.append import append
 from pyesdb.cli.audit import audit
+from pyesdb.cli.bench import bench
 from pyesdb.cli.completion import completion
 from pyesdb.cli.config import config
 from pyesdb.cli.demo.command import demo
@@ -113,6 +114,6 @@ for _command in (*life.COMMANDS, *copies.COMMANDS, stats, template, verify, reke
     store.add_command(_command)
 for _command in (
     demo, store, append, read, streams, stream, snapshot, export, import_, audit, config, doctor,
-    key, schema, completion,
+    bench, key, schema, completion,
 ):  # fmt: skip
     main.add_command(_command)

@@ -57,6 +57,12 @@ demo_data_option = _option(
     help="Keep the stores in this directory.",
     shell_complete=directories,
 )
+bench_data_option = _option(
+    "--data",
+    metavar="DIRECTORY",
+    help="On the disk to measure; else PYESDB_DATA_DIR, else the current directory.",
+    shell_complete=directories,
+)
 store_option = _option(
     "--store", metavar="ID", help="The event store; else the default.", shell_complete=store_ids
 )

@@ -87,7 +87,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Finding]:
 def disk(base: Path) -> Iterator[Finding]:
     """Free space, the kind of file system, how long an fsync takes."""
     space = shutil.disk_usage(base)
-    free = f"{space.free / (1 << 30):,.1f} GiB are free on the disk ({_kind(base)})"
+    free = f"{space.free / (1 << 30):,.1f} GiB are free on the disk ({kind_of_file_system(base)})"
     if space.free < FREE_LEAST:
         yield Finding("disk", "problem", free, "free some: appends will raise DiskFull")
     elif space.free < space.total * FREE_LITTLE:
@@ -97,7 +97,7 @@ def disk(base: Path) -> Iterator[Finding]:
     yield from _fsync(base)
 
 
-def _kind(base: Path) -> str:
+def kind_of_file_system(base: Path) -> str:
     """The kind of file system, as far as the system tells (Linux)."""
     best, kind = "", "file system not known"
     try:
