@@ -89,6 +89,59 @@ def test_a_store_made_between_the_look_and_the_event_has_one_maker(
     assert [event.type for event in db.audit(store_id="x")] == ["StoreCreated", "StoreReady"]
 
 
+def test_who_makes_a_store_that_is_removed_at_once_has_made_it(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hook(step: str) -> None:
+        if step == "noted StoreReady":
+            db.remove_store("x", purge=True)
+
+    monkeypatch.setattr(reconcile, "hook", hook)
+    made = db.create_store("x")
+    with pytest.raises(pyesdb.StoreNotFound, match="removed and erased"):
+        made.append("s", NewEvent("E"))
+
+
+@pytest.mark.parametrize("place", ["file made", "unsealed"])
+def test_a_directory_on_its_way_arrives_before_its_store_is_removed(
+    db: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """Else it arrives where the next store of this id is being made, and is set aside."""
+    if place == "unsealed":
+        db.create_store("x").append("s", NewEvent("Old"))
+        db.remove_store("x")
+    others: list[threading.Thread] = []
+    asked, locked = threading.Event(), reconcile.locked
+
+    def asking(*args: Any) -> Any:
+        if others and threading.current_thread() is others[0]:
+            asked.set()
+        return locked(*args)
+
+    def replace() -> None:
+        db.remove_store("x")
+        db.create_store("x")
+
+    def hook(step: str) -> None:
+        if step == place and not others:
+            others.append(threading.Thread(target=replace))
+            others[0].start()
+            assert asked.wait(60)  # it is on the heels of this thread now
+
+    monkeypatch.setattr(reconcile, "locked", asking)
+    monkeypatch.setattr(reconcile, "hook", hook)
+    if place == "unsealed":
+        db.recover_store("x")
+    else:
+        db.create_store("x")
+    others[0].join()
+    [found] = db.trash()
+    assert [path.name for path in (data_dir / "trash").iterdir()] == [f"x.{found.incarnation}"]
+    db.remove_store("x", purge=True)
+    kept = [event.type for event in db.recover_store("x").read_all()]
+    assert kept == (["Old"] if place == "unsealed" else [])
+
+
 def test_data_is_deleted_behind_the_event_that_says_so(
     db: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,8 +156,9 @@ def _finish_creation(node: Node, store_id: str) -> None:
 
 
 def _check_created(node: Node, store_id: str) -> None:
+    """It was made; who removes it at once does so behind it, and its handle will say so."""
     record = node.record(store_id)
-    if record is None or not record.ready:
+    if record is None or record.last in (c.CREATED, c.CREATE_FAILED):
         raise StoreFailed(missing(store_id, record).args[0])
 
 
@@ -185,6 +186,9 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
         record = node.record(store_id)
         if record is None or not record.exists:
             return False
+        if not reconcile.at_rest(node, record):  # else its directory could come behind its end
+            reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+            continue
         keep_s = node.config_of(record).trash_keep
         data: dict[str, object] = {
             "incarnation": record.incarnation,

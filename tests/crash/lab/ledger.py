@@ -90,7 +90,12 @@ def calls(lines: Iterable[Line]) -> dict[str, Call]:
                 about = {k: v for k, v in line.items() if k not in ("t", "kind", "c")}
                 found[line["c"]] = Call(line["c"], about["op"], about["s"], about, line["t"])
             case "call" if call is not None:  # tried again, by another process
-                call.ended, call.before, call.stored, call.settled_as = None, call.stored, None, None
+                call.ended, call.before, call.stored, call.settled_as = (
+                    None,
+                    call.stored,
+                    None,
+                    None,
+                )
             case "answer" if call is not None:
                 call.ended, call.answer = line["t"], line
             case "refused" if call is not None:

@@ -277,9 +277,7 @@ class StoreCheck:
     def _imported(self, number: int) -> None:
         name = content.import_call(number)
         numbers = [event.n for event in self._found.by_call[name]]
-        answered = any(
-            call.answer for call in self._calls if call.about.get("number") == number
-        )
+        answered = any(call.answer for call in self._calls if call.about.get("number") == number)
         count = content.IMPORTED if answered else len(numbers)
         if numbers != list(range(count)):
             self.problems.append(f"{name}: {numbers[:70]} of {count}")
