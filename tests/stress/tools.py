@@ -17,9 +17,13 @@ import pyesdb
 SCRIPTS = Path(__file__).with_name("children")
 
 
+MINUTES = float(os.environ.get("PYESDB_STRESS_MINUTES", "10"))
+"""Read now: the variables of the library are not there any more while a test runs."""
+
+
 def stress_seconds(share: float = 1.0) -> float:
     """How long a long run may take: its share of PYESDB_STRESS_MINUTES (default 10)."""
-    return share * 60 * float(os.environ.get("PYESDB_STRESS_MINUTES", "10"))
+    return share * 60 * MINUTES
 
 
 def environment() -> dict[str, str]:

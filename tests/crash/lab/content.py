@@ -1,4 +1,4 @@
-"""What is stored: every event says which call it belongs to, and everything else follows from it."""
+"""What is stored: every event says which call it belongs to; everything else follows from that."""
 
 from __future__ import annotations
 

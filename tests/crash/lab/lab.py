@@ -32,24 +32,31 @@ class Report:
     seed: str
     kills: int = 0
     processes: int = 0
+    missed: int = 0
+    """Kills at a random moment, because the process did not come to its place in time."""
     places: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
     def told(self) -> str:
         """For people."""
-        lines = [f"seed {self.seed}: {self.kills} kills, {self.processes} processes killed"]
-        lines += [f"  {place:<36}{count:>4}" for place, count in sorted(self.places.items())]
-        lines.append("  " + ", ".join(f"{name} {n:,}" for name, n in self.events.items()))
-        return "\n".join(lines)
+        head = f"seed {self.seed}: {self.kills} kills ({self.processes} processes)"
+        lines = [
+            f"{head}, {self.missed} of them not where they were meant",
+            *(f"{place:<36}{count:>4}" for place, count in sorted(self.places.items())),
+            "events: " + ", ".join(f"{name} {n:,}" for name, n in self.events.items()),
+            *self.problems,
+        ]
+        return "\n  ".join(lines)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def written(self) -> dict[str, Any]:
         """For the docs: what was done, what was seen, what was lost."""
-        seen = "all that was acknowledged, once; the rest whole or not at all"
-        return [
+        seen = "all that was answered, once; the rest whole or not at all"
+        rows = [
             {"fault": f"kill -9: {place}", "times": count, "seen": seen, "lost": 0}
             for place, count in sorted(self.places.items())
         ]
+        return {"seed": self.seed, "kills": self.kills, "events": dict(self.events), "rows": rows}
 
 
 class Launcher:
@@ -151,9 +158,7 @@ def run(
             report.kills += 1
             report.processes += played["killed"]
             report.places[died[0] if died else "at a random moment"] += 1
-            report.places["missed"] += bool(about["place"] and not died)
+            report.missed += bool(about["place"] and not died)
             if number % history == history - 1 or number == kills - 1:
-                counted = launcher.ask("count")
-                report.problems += counted.pop("problems")
-                report.events.update(counted)
+                report.events.update(launcher.ask("count"))
     return report

@@ -11,6 +11,7 @@ import ctypes
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import apsw
 
 from pyesdb.log.local import LocalLog
-from pyesdb.model.commands import AppendEvents, Entry, Scavenge
+from pyesdb.model.commands import AppendEvents, Entry, Scavenge, StreamAppend
 from pyesdb.node import backup, reconcile
 from pyesdb.sqlite import backup as pages
 from pyesdb.sqlite import files
@@ -59,6 +60,9 @@ PLACES = {
 """Each place, and which calls come there."""
 
 Passed = Callable[[str], None]
+WHILE_S = 0.003
+"""It stays there so long before it dies: who was answered too early has the time to say so."""
+
 HEADER, PAGE = 24, 4096
 """Bytes of a frame's header and of its page: what SQLite writes into its log, in turns."""
 
@@ -75,6 +79,7 @@ def arm(place: str, nth: int, last_word: Callable[[], None]) -> None:
             count += 1
             if count == nth:
                 last_word()
+                time.sleep(WHILE_S)
                 os.kill(os.getpid(), signal.SIGKILL)
 
     _watch_commits(passed)
@@ -92,18 +97,22 @@ def _watch_commits(passed: Passed) -> None:
         return begin(self)
 
     def at_apply(tx: Any, entry: Entry) -> Any:
-        passed("BEGIN, nothing written")
+        found = kinds(entry)
+        if "append" in found:
+            passed("BEGIN, nothing written")
         outcomes = apply(tx, entry)
-        passed("written, before COMMIT")
-        for kind in kinds(entry):
+        if "append" in found:
+            passed("written, before COMMIT")
+        for kind in found:
             passed(f"{kind}: before COMMIT")
         return outcomes
 
     def behind_commit(self: applier.Applier, entry: Entry) -> Any:
         outcomes = inside(self, entry)
-        passed("synced, before the answer")
         for kind in kinds(entry):
             passed(f"{kind}: synced, before the answer")
+            if kind == "append":
+                passed("synced, before the answer")
         return outcomes
 
     def at_release(self: LocalLog) -> None:
@@ -118,16 +127,20 @@ def _watch_commits(passed: Passed) -> None:
 
 
 def kinds(entry: Entry) -> set[str]:
-    """What an entry does that is no plain append."""
+    """What an entry does, as far as places are about it."""
     found = set()
     for command in entry.commands:
         if isinstance(command, Scavenge):
             found.add("scavenge")
         if isinstance(command, AppendEvents):
-            first = [event[4] for part in command.appends for event in part.events[:1]]
-            if first and b'"import-' in first[0]:
-                found.add("import")
+            found.update(map(_kind, command.appends))
     return found
+
+
+def _kind(part: StreamAppend) -> str:
+    if part.stream.startswith("imported-"):
+        return "import"
+    return "life" if part.stream == "s" or part.stream.startswith("$store-") else "append"
 
 
 def _watch_calls(passed: Passed) -> None:

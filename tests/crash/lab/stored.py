@@ -167,22 +167,21 @@ class StoreCheck:
 
     def _appended(self, call: Call) -> None:
         found = self._found.by_call[call.id]
-        results = call.answer["r"] if call.answer else None
+        results = call.answer["r"] if call.answer else call.settled_as
         if call.answer and call.before is not None and call.answer["d"] is not call.before:
             self._say(call, f"duplicate is {call.answer['d']}, it was stored: {call.before}")
-        if call.settled_as:
-            results = call.settled_as
-        if call.ended is None and call.stored is None:
+        if call.open:
             results = self.settled[call.id] = self._outcome(call, found)
             if call.before and results is None:
                 self._say(call, "it was there before, and is not any more")
-        if results is None:
-            if found:
-                self._say(call, f"{call.refused or 'not stored'}, and there are {found[:3]}")
-            return
-        wanted = expected(call, results)
+        if results is not None:
+            self._as_answered(call, expected(call, results), found)
+        elif found:
+            self._say(call, f"{call.refused or 'not stored'}, and there are {found[:3]}")
+
+    def _as_answered(self, call: Call, wanted: list[Found], found: list[Found]) -> None:
         if not wanted:
-            self._say(call, f"the answer {results} does not fit {call.about['p']}")
+            self._say(call, f"the answer does not fit {call.about['p']}")
         for event in wanted:
             if event.position not in self._positions and self._cuts.may_reclaim(event, call):
                 self._positions.add(event.position)
@@ -216,13 +215,13 @@ class StoreCheck:
         for stream, versions in self._found.versions.items():
             if any(after != before + 1 for before, after in pairwise(versions)):
                 self.problems.append(f"{stream}: the versions are {versions[:50]}")
-            if stream not in self._cuts.streams:
-                if versions[0] != 0 or self._store.version(stream) != versions[-1]:
-                    self.problems.append(f"{stream}: {versions[0]}..{versions[-1]}")
+        for stream in set(self._found.versions) - self._cuts.streams:
+            versions, last = self._found.versions[stream], self._store.version(stream)
+            if (versions[0], versions[-1]) != (0, last):
+                self.problems.append(f"{stream}: {versions[0]}..{versions[-1]}, not to {last}")
         self._hidden()
-        if self._found.versions[content.AGED]:
-            if self._store.stream_info(content.AGED).first_version != 0:
-                self.problems.append("events of today have expired")
+        if self._store.stream_info(content.AGED).first_version != 0:
+            self.problems.append("events of today have expired")
 
     def _hidden(self) -> None:
         for stream in self._cuts.streams:
