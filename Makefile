@@ -71,7 +71,7 @@ test: $(VENV)/.test ## every test but those of `make slow` and `make stress`; at
 slow: $(VENV)/.test ## the tests that `make test` leaves out: rarer kinds of stores, kills that take seconds
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m slow
 
-stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10
+stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10, PYESDB_SEED=... repeats what failed
 	PYESDB_STRESS_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m stress --timeout 0 -s
 
 bench: .venv-bench/.made ## side by side with the peers; fails when a ratio is 20 % worse than landed; BENCH=--quick

@@ -15,6 +15,8 @@ from tests.crash.lab.ledger import Call, Ledger, Line
 from tests.crash.lab.lives import LivesCheck, read_aside
 from tests.crash.lab.stored import Cuts, StoreCheck, contents, expected
 
+JUMPS = ("clock set back an hour", "clock set a year forward")
+
 
 def check(directory: Path, outside: Path) -> dict[str, Any]:
     """What is wrong, what became of calls that nobody answered, and what was counted."""
@@ -46,6 +48,7 @@ def check(directory: Path, outside: Path) -> dict[str, Any]:
     return {
         "problems": problems,
         "again": again,
+        "jumps": [JUMPS[line["jump"] > 0] for line in ledger.of_kind(lines, "jump")],
         "dying": [line["place"] for line in ledger.of_kind(lines, "dying")],
     }
 

@@ -35,6 +35,8 @@ class Report:
     missed: int = 0
     """Kills at a random moment, because the process did not come to its place in time."""
     places: Counter[str] = field(default_factory=Counter)
+    jumps: Counter[str] = field(default_factory=Counter)
+    """Clocks that were moved in the middle of a life, by how far."""
     events: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
 
@@ -44,6 +46,7 @@ class Report:
         lines = [
             f"{head}, {self.missed} of them not where they were meant",
             *(f"{place:<36}{count:>4}" for place, count in sorted(self.places.items())),
+            *(f"{jump:<36}{count:>4}" for jump, count in sorted(self.jumps.items())),
             "events: " + ", ".join(f"{name} {n:,}" for name, n in self.events.items()),
             *self.problems,
         ]
@@ -52,9 +55,10 @@ class Report:
     def written(self) -> dict[str, Any]:
         """For the docs: what was done, what was seen, what was lost."""
         seen = "all that was answered, once; the rest whole or not at all"
+        faults = [(f"kill -9: {place}", count) for place, count in sorted(self.places.items())]
         rows = [
-            {"fault": f"kill -9: {place}", "times": count, "seen": seen, "lost": 0}
-            for place, count in sorted(self.places.items())
+            {"fault": fault, "times": count, "seen": seen, "lost": self.events["lost"]}
+            for fault, count in [*faults, *sorted(self.jumps.items())]
         ]
         return {"seed": self.seed, "kills": self.kills, "events": dict(self.events), "rows": rows}
 
@@ -117,8 +121,8 @@ def plan(chance: random.Random, number: int, place: str) -> dict[str, Any]:
     """What happens in one round."""
     often = PLACES.get(place) == "append"
     by_time = not place and chance.random() < 0.25
-    year = number // HISTORY % 5 == 4 and number % HISTORY >= HISTORY // 2
-    jump = YEAR if year else HOUR if chance.random() < 0.25 else 0.0
+    year = number // HISTORY % 5 == 1 and number % HISTORY >= HISTORY // 2
+    jump = YEAR if year else HOUR if chance.random() < 0.3 else 0.0
     processes = chance.choice([2, 2, 3])
     return {
         "number": number,
@@ -133,18 +137,16 @@ def plan(chance: random.Random, number: int, place: str) -> dict[str, Any]:
     }
 
 
-def run(
-    folder: Path, seed: str, kills: int, only: list[str] | None = None, history: int = HISTORY
-) -> Report:
+def run(folder: Path, seed: str, kills: int, only: list[str] | None = None) -> Report:
     """Kill so many times; stops at the first problem."""
     chance, report = random.Random(seed), Report(seed)
     following = iter(only) if only else places(chance)
     with launched(folder) as launcher:
         again: list[Any] = []
         for number in range(kills):
-            if number % history == 0:
+            if number % HISTORY == 0:
                 launcher.fresh()
-                again, before = [], 0
+                again, before, jumps = [], 0, Counter[str]()
             about = plan(chance, number, next(following))
             played = launcher.ask("play", seed=seed, again=again, **about)
             found = launcher.ask("check")
@@ -155,10 +157,12 @@ def run(
             again = found["again"]
             died = found["dying"][before:]
             before += len(died)
+            report.jumps += Counter(found["jumps"]) - jumps
+            jumps = Counter(found["jumps"])
             report.kills += 1
             report.processes += played["killed"]
             report.places[died[0] if died else "at a random moment"] += 1
             report.missed += bool(about["place"] and not died)
-            if number % history == history - 1 or number == kills - 1:
+            if number % HISTORY == HISTORY - 1 or number == kills - 1:
                 report.events.update(launcher.ask("count"))
     return report

@@ -19,7 +19,7 @@ from tests.crash.lab.places import PLACES
 from tests.stress.tools import stress_seconds
 
 SEED = os.environ.get("PYESDB_SEED")
-RESULTS = Path("build/crash/kills.json")
+RESULTS = lab.ROOT / "build/crash/kills.json"
 SHORT = [
     "written, before COMMIT",
     "in COMMIT: log written, not synced",

@@ -20,6 +20,9 @@ THREADS = 3
 CALLS = 40
 """How many random calls a thread makes at most: the rest of the time it waits."""
 
+JUMP_BEHIND = 3
+"""Calls of its first thread, behind which a process's clock moves."""
+
 STOP, COUNTS = 0, 8
 """Where the shared memory says that it is over, and where each process counts its calls."""
 
@@ -107,7 +110,7 @@ def _run(
         load.weights["scavenge"] = 0
     count = 0
     while not shared[STOP]:
-        if jump and thread == 0 and count == CALLS // 4:
+        if jump and thread == 0 and count == JUMP_BEHIND:
             load.move_clock(jump)
         if script and thread == 0:
             getattr(load, script[count % len(script)])()
