@@ -56,7 +56,7 @@ def prepare(directory: str, outside: str) -> None:
     for number in range(content.IMPORTS):
         content.write_import(Path(outside, f"{content.import_call(number)}.lines"), number)
     ledger = Ledger(Path(outside, "prepare.jsonl"))
-    with pyesdb.open(directory) as db:
+    with pyesdb.open(directory, timeout=60) as db:
         load = Load(db, ledger, "prepare.0.0", "", Path(outside))
         for name in content.STORES:
             store = db.create_store(name, exist_ok=True)
@@ -72,7 +72,7 @@ def work(plan: Round, process: int, shared: mmap.mmap) -> None:
         places.checkpoint_often(plan.checkpoint)
     if process == 0 and plan.place:
         places.arm(plan.place, plan.nth, lambda: ledger.say("dying", place=plan.place))
-    with pyesdb.open(plan.directory) as db:
+    with pyesdb.open(plan.directory, timeout=60) as db:
         loads = [
             Load(db, ledger, f"{name}.{thread}", plan.seed, plan.outside)
             for thread in range(THREADS)
@@ -106,7 +106,7 @@ def _run(
             if random.Random(call).randrange(plan.processes) == process:
                 load.again(call, about)
     jump = plan.jumps.get(str(process), 0.0)
-    if jump > 0:  # its own expiry would be right by its own clock: see DESIGN of the machine
+    if jump > 0:  # in a local log its own expiry has no other clock to ask: the others' must wait
         load.weights["scavenge"] = 0
     count = 0
     while not shared[STOP]:
