@@ -124,12 +124,14 @@ def plan(chance: random.Random, number: int, place: str) -> dict[str, Any]:
     year = number // HISTORY % 5 == 1 and number % HISTORY >= HISTORY // 2
     jump = YEAR if year else HOUR if chance.random() < 0.3 else 0.0
     processes = chance.choice([2, 2, 3])
+    sweeping = PLACES.get(place) == "scavenge"
+    moved = chance.randrange(1 if sweeping else 0, processes)  # by a wrong clock it would expire
     return {
         "number": number,
         "processes": processes,
         "place": place,
         "nth": chance.randint(1, 30) if often and "checkpoint" not in place else 1,
-        "jumps": {str(chance.randrange(processes)): jump} if jump else {},
+        "jumps": {str(moved): jump} if jump else {},
         "checkpoint": 20 if "checkpoint" in place else chance.choice([0, 0, 100]),
         "moment": "place" if place else "milliseconds" if by_time else "calls",
         "calls": chance.randint(1, 60),
