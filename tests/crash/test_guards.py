@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent
-from pyesdb.node import lifecycle, reconcile
+from pyesdb.node import lifecycle, reconcile, trash
 from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.applier import Applier, MovedError
@@ -140,6 +140,42 @@ def test_a_directory_on_its_way_arrives_before_its_store_is_removed(
     db.remove_store("x", purge=True)
     kept = [event.type for event in db.recover_store("x").read_all()]
     assert kept == (["Old"] if place == "unsealed" else [])
+
+
+def test_a_store_made_between_two_looks_is_not_replaced_by_a_recovery(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older incarnation in the trash has its id's version of now, whatever is there now."""
+    find = trash.find
+    for name in ("Oldest", "Older"):
+        db.create_store("x").append("s", NewEvent(name))
+        db.remove_store("x")
+
+    noted, go_on = threading.Event(), threading.Event()
+
+    def hook(step: str) -> None:
+        if step == "noted StoreCreated":
+            noted.set()
+            assert go_on.wait(60)  # its directory is not there yet
+
+    def late(*args: Any) -> Any:
+        monkeypatch.setattr(trash, "find", find)
+        making.append(pool.submit(db.create_store, "x"))
+        assert noted.wait(60)
+        return find(*args)
+
+    monkeypatch.setattr(reconcile, "hook", hook)
+    monkeypatch.setattr(trash, "find", late)
+    making: list[Future[Any]] = []
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            with pytest.raises(pyesdb.StoreAlreadyExists):
+                db.recover_store("x")
+        finally:
+            go_on.set()
+    making[0].result().append("s", NewEvent("New"))
+    assert [event.type for event in db.store("x").read_all()] == ["New"]
+    assert len(db.trash()) == 2
 
 
 def test_data_is_deleted_behind_the_event_that_says_so(

@@ -216,12 +216,15 @@ def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | 
     check_store_id(store_id)
     target = store_id if as_ is None else check_store_id(as_)
     while True:
-        there = node.record(target)
+        record = node.record(store_id)
+        there = record if target == store_id else node.record(target)
         if there is not None and there.exists:
             raise StoreAlreadyExists(
                 f"store {target!r} exists: recover_store(as_=...) gives another id"
             )
-        record, trashed = node.record(store_id), trash.find(node, store_id)
+        trashed = trash.find(node, store_id)
+        if record is not None and trashed is not None and trashed.version != record.version:
+            continue  # not of one moment: there may be a store of this id now
         if trashed is None:
             if record is not None and record.exists:
                 raise StoreAlreadyExists(f"store {store_id!r} exists, and none is in the trash")

@@ -20,7 +20,7 @@ from tests.stress.tools import environment
 ROOT = Path(__file__).parents[3]
 ANYWHERE = 12
 """Of each turn through all the places so many kills are at random moments."""
-HISTORY = 12
+HISTORY = 10
 """Kills in one directory; then a new one, or looking would take longer and longer."""
 HOUR, YEAR = -3600.0, 31_557_600.0
 
