@@ -145,6 +145,9 @@ class LivesCheck:
         now = self._listed.get(store)
         if live != (now and now.incarnation):
             self.problems.append(f"{store}: {live} by its history, {now} in the list")
+        listed = {found.incarnation for found in self._db.trash() if found.store_id == store}
+        if trash != listed:
+            self.problems.append(f"{store}: trash {trash} by its history, {listed} in the list")
         self._counted(store, calls, counts)
 
     def _counted(self, store: str, calls: list[Call], counts: dict[str, int]) -> None:
