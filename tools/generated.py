@@ -190,13 +190,13 @@ def _faults_tables(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _lab_table(report: dict[str, Any]) -> Iterator[str]:
-    """A laboratory's report: title, seed, figures {name: value}, rows [{fault, seen, lost}]."""
+    """A laboratory's report: title, seed, figures {name: value}, rows [{fault, times, ...}]."""
     yield from ["", f"## {report['title']}", ""]
-    figures = ", ".join(f"{name}: {value}" for name, value in report.get("figures", {}).items())
+    figures = ", ".join(f"{name}: {value:,}" for name, value in report["figures"].items())
     yield f"Seed {report['seed']}. {figures}."
-    yield from ["", "| fault | what the user saw | lost |", "|---|---|---|"]
+    yield from ["", "| fault | times | what the user saw | lost |", "|---|---:|---|---|"]
     for row in report["rows"]:
-        yield f"| {' | '.join(_cell(row[name]) for name in ('fault', 'seen', 'lost'))} |"
+        yield f"| {' | '.join(_cell(row[name]) for name in ('fault', 'times', 'seen', 'lost'))} |"
 
 
 def faults_page() -> str:
@@ -209,9 +209,10 @@ def faults_page() -> str:
             lines += _lab_table(found)
     lines += [
         "",
-        f"Generated from `{_REPORTS}` by `tools/generated.py`; the tests compare each row",
+        f"Generated from `{_REPORTS}` by `tools/generated.py`. The tests compare each row of the",
+        "chapters with what happens; the two laboratories are the long runs of `make stress`, kept",
     ]
-    return "\n".join([*lines, "with what happens."]) + "\n"
+    return "\n".join([*lines, "by `tools/crash_reports.py`."]) + "\n"
 
 
 GENERATED = {
