@@ -10,7 +10,7 @@ with pyesdb.open("shop-data") as db:
         print(event.version, event.type, event.json())
 """
 
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import TYPE_CHECKING
 from typing import Any as _Any
 
 from pyesdb.embedded.database import Database, open  # noqa: A004
@@ -93,7 +93,7 @@ from pyesdb.model.selectors import AppendCondition, Query, QueryItem, Selector, 
 from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.store.writes import Append
 
-if _TYPE_CHECKING:
+if TYPE_CHECKING:
     from pyesdb.embedded.aio import AsyncStore
     from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
     from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
@@ -111,20 +111,22 @@ _LATER = {
 they are a third of the time of an import."""
 
 
-def __getattr__(name: str) -> _Any:
-    from importlib import import_module, metadata
+if not TYPE_CHECKING:  # else a misspelt name would be of any type
 
-    if name in _LATER:
-        found: _Any = getattr(import_module(_LATER[name]), name)
-    elif name == "__version__":
-        try:
-            found = metadata.version("pyesdb")
-        except metadata.PackageNotFoundError:  # run from a source tree that is not installed
-            found = "unknown"
-    else:
-        raise AttributeError(f"module 'pyesdb' has no attribute {name!r}")
-    globals()[name] = found
-    return found
+    def __getattr__(name: str) -> _Any:
+        from importlib import import_module, metadata
+
+        if name in _LATER:
+            found: _Any = getattr(import_module(_LATER[name]), name)
+        elif name == "__version__":
+            try:
+                found = metadata.version("pyesdb")
+            except metadata.PackageNotFoundError:  # run from a source tree that is not installed
+                found = "unknown"
+        else:
+            raise AttributeError(f"module 'pyesdb' has no attribute {name!r}")
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

@@ -114,6 +114,24 @@ def test_after_a_rollback_nothing_provisional_is_remembered(
     assert isinstance(lab.send(commands[0])[0], Appended)  # nothing was recorded of it
 
 
+def test_a_rollback_that_ends_half_way_leaves_nothing_behind(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.append("s", 1)
+    entries = lab.tx.state.seq
+
+    def interrupted(tx: transaction.Tx) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(applier_module, "apply", broken)
+        patch.setattr(transaction.Tx, "reload", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            lab.send(lab.appending(("s", ANY, events(3))))
+    assert stored(lab.append("s", 1, 0)) == (1, 1, 2)
+    assert lab.tx.state.seq == entries + 1
+
+
 def test_what_is_remembered_changes_no_outcome(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cache of almost nothing, dropped all the time, gives the same chain."""
     for number in range(60):

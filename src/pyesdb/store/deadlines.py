@@ -6,6 +6,7 @@ A timer of asyncio costs as much as a third of the rest of a call, and nearly no
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TYPE_CHECKING
 
 from pyesdb.store.slots import AsyncSlot
@@ -29,12 +30,13 @@ class Deadlines:
         self._late = late
         self._ends: dict[AsyncSlot, float] = {}
         self._timer: TimerHandle | None = None
+        self._armed = inf
+        """When the timer comes; a handle of another loop than asyncio's may not know it."""
 
     def add(self, slot: AsyncSlot, end: float) -> None:
         """Watch a slot until `end`, on the loop's clock."""
         self._ends[slot] = end
-        timer = self._timer
-        if timer is None or end < timer.when():
+        if end < self._armed:
             self._arm(end)
 
     def discard(self, slot: AsyncSlot) -> None:
@@ -42,23 +44,28 @@ class Deadlines:
         self._ends.pop(slot, None)
 
     def _arm(self, end: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        """Set the timer anew. An interrupt in here leaves one too many, never none."""
+        before = self._timer
         self._timer = self._loop.call_at(end, self._look)
+        self._armed = end
+        if before is not None:
+            before.cancel()
 
     def _look(self) -> None:
         """Some moment may have come; the timer goes on to the next one, and rests without one."""
-        self._timer = None
-        now = self._loop.time()
-        for slot, end in list(self._ends.items()):
-            if end <= now:
-                again = self._late(slot)
-                if again is None:
-                    self._ends.pop(slot, None)
-                else:
-                    self._ends[slot] = again
-        if self._ends:
-            self._arm(min(self._ends.values()))
+        self._armed = inf
+        try:
+            now = self._loop.time()
+            for slot, end in list(self._ends.items()):
+                if end <= now:
+                    again = self._late(slot)
+                    if again is None:
+                        self._ends.pop(slot, None)
+                    else:
+                        self._ends[slot] = again
+        finally:
+            if self._ends:
+                self._arm(min(self._ends.values()))
 
 
 class LaneDeadlines:

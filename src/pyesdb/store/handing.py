@@ -32,10 +32,15 @@ def start_thread(function: Callable[..., None], *args: object) -> None:
 
 
 def surely(step: Callable[[], None]) -> None:
-    """Do something that may be done twice, whatever signals come meanwhile."""
+    """Do something that may be done twice, whatever signals come meanwhile.
+
+    Where the stack has no room for it, another thread's has.
+    """
     while True:
         try:
             return step()
+        except RecursionError:
+            return start_thread(surely, step)
         except Exception:
             raise
         except BaseException as error:  # noqa: BLE001  (another signal: finish first)

@@ -113,8 +113,8 @@ class Outbox:
         slot = AsyncSlot(command, loop)
         handing: Handing | None = None
         deadlines = self._deadlines.on(loop)
-        deadlines.add(slot, end)
         try:
+            deadlines.add(slot, end)
             with self._mutex:
                 if self._closed is not None:
                     raise self._closed

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from pyesdb.machine.state import State, decode_state
-from pyesdb.model.errors import Corrupt, StoreFailed
+from pyesdb.model.errors import Corrupt, DiskFull, StoreFailed
 from pyesdb.model.results import VerifyResult
 from pyesdb.sqlite import files, pages
 from pyesdb.sqlite.cipher import Keys
@@ -127,8 +127,11 @@ def _settle(reader: Reader) -> None:
     """What the write-ahead log holds goes into the file, where nobody else hinders it."""
     try:
         reader.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except files.FAILURES as error:  # read-only, or damaged: what is found stays found
-        logger.info("no checkpoint for verify: %s", error)
+    except files.FAILURES as error:
+        found = files.translate(error, "the write-ahead log")
+        if isinstance(found, DiskFull):  # the file is half written: pages are missing, none is lost
+            raise found from error
+        logger.info("no checkpoint for verify: %s", error)  # read-only: what is found stays found
 
 
 def _pages(
