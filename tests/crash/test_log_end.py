@@ -64,7 +64,7 @@ def test_a_store_whose_commits_are_not_synced_is_sealed_whatever_its_log_lost(
     place = 32 + frame * ((log.stat().st_size - 32) // frame // 2) + 500
     with log.open("r+b") as file:
         file.seek(place)
-        file.write(bytes(50))
+        file.write(b"\xa5" * 50)
     Path(f"{log.with_suffix('')}.db-shm").unlink(missing_ok=True)
     with pyesdb.open(data_dir) as db:
         db.remove_store("x")

@@ -35,9 +35,12 @@ def seal(*, sealed: bool) -> list[Command]:
     return [with_digest(Seal, uuid7_bytes(), sealed=sealed)]
 
 
-def commit_into(path: Path, commands: list[Command], keys: Keys | None) -> None:
-    """The same, durable, into a file that is not open."""
+def commit_into(
+    path: Path, commands: list[Command], keys: Keys | None, *, durability: str = "fsync"
+) -> None:
+    """The same, durable, into a file that is not open; `durability` is that of its log."""
     applier = Applier(path, "fsync", nobody_waits, keys=keys)
+    applier.synced = durability == "fsync"
     try:
         commit(applier, commands)
     finally:

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import Corrupt, PyesdbError, StoreFailed, WrongExpectedVersion
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.keys import Key
@@ -32,6 +33,7 @@ from pyesdb.node import catalog as c
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout
 from pyesdb.sqlite import files, swap
+from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.adopting import adopt
 from pyesdb.store.applier import Applier, Control, MovedError
@@ -73,6 +75,10 @@ class Node(Protocol):
 
     def control_of(self, record: c.Record) -> Control:
         """What a store's own log must say."""
+        ...
+
+    def config_of(self, record: c.Record) -> StoreConfig:
+        """The effective settings of a store."""
         ...
 
     def late(self, lock: LockFile) -> PyesdbError:
@@ -269,7 +275,7 @@ def _to_trash(node: Node, record: c.Record) -> None:
         _set_aside(layout, store_id)
         return
     try:
-        alone.commit_into(layout.file(store_id), alone.seal(sealed=True), keys)
+        _seal(node, record, layout.file(store_id), keys, sealed=True)
     except (PyesdbError, MovedError) as error:
         logger.warning("store %s goes to the trash unsealed: %r", store_id, error)
     hook("sealed")
@@ -279,6 +285,12 @@ def _to_trash(node: Node, record: c.Record) -> None:
     hook("in the trash")
     files.sync(layout.stores)
     files.sync(layout.trash)
+
+
+def _seal(node: Node, record: c.Record, path: Path, keys: Keys | None, *, sealed: bool) -> None:
+    """Whether anything is accepted behind this; a log that was never synced may be cut short."""
+    durability = node.config_of(record).durability
+    alone.commit_into(path, alone.seal(sealed=sealed), keys, durability=durability)
 
 
 def _from_trash(node: Node, record: c.Record) -> None:
@@ -293,7 +305,7 @@ def _from_trash(node: Node, record: c.Record) -> None:
         _set_aside(layout, record.store_id)
     if source.exists():
         try:
-            alone.commit_into(source / "store.db", alone.seal(sealed=False), keys)
+            _seal(node, record, source / "store.db", keys, sealed=False)
         except (Corrupt, MovedError) as error:  # in its place it is a failed store, and says why
             logger.warning("store %s comes back as it is: %r", record.store_id, error)
         hook("unsealed")

@@ -56,17 +56,29 @@ def check(connection: apsw.Connection, path: Path) -> None:
 
     For a store whose COMMITs are synced; `connection` is outside a transaction.
     """
+    log = Path(f"{path}-wal")
     with typed_errors(path):
-        end = _end(connection)
-        while end >= 0 and _damaged(Path(f"{path}-wal"), end):
-            before, end = end, _end(connection)
-            if end == before:  # nobody writes to it
+        while True:
+            seen = _header(log), _end(connection)
+            if seen[1] < 0 or not _damaged(log, seen[1]):
+                return
+            end = _end(connection)
+            if seen == (_header(log), end):  # nobody wrote to it, nor began it anew
                 # its close would move what can be read into the file, and cut the log off
                 connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
                 raise Corrupt(
                     f"{path}-wal is damaged in frame {end + 1}, and commits lie behind it: "
                     "restore a backup of this store"
                 )
+
+
+def _header(log: Path) -> bytes:
+    """The log's header, which is another one each time the log begins anew."""
+    try:
+        with log.open("rb") as file:
+            return file.read(_HEADER)
+    except FileNotFoundError:
+        return b""
 
 
 def _end(connection: apsw.Connection) -> int:

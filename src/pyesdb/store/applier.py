@@ -66,6 +66,8 @@ class Applier:
         self._incarnation = incarnation
         self.durability = durability
         """Changed: holds from the next entry on."""
+        self.synced = True
+        """Whether the COMMITs in the log were synced, as far as `durability` does not say it."""
         self.control: Control | None = None
         """What must stand in the file before the next command."""
         self._settle = settle
@@ -96,6 +98,9 @@ class Applier:
         if connection is not None and (
             self._found_inode() != self._inode or self._opened_with != self.durability
         ):
+            self.close()
+            connection = None
+        if connection is not None and connection.in_transaction:  # an error left it half-way
             self.close()
             connection = None
         if connection is None:
@@ -145,7 +150,7 @@ class Applier:
             self._inode = inode
             if self._found_inode() != inode:
                 raise MovedError
-            if self._opened_with == "fsync":
+            if self.synced and self._opened_with == "fsync":
                 tail.check(self._connection, self._path)
         except BaseException:
             self.close()
@@ -235,9 +240,11 @@ class Applier:
                 connection.execute("ROLLBACK")
             if tx is not None:
                 tx.reload()
-        except (*files.FAILURES, PyesdbError) as error:
-            logger.warning("reopening %s after %s", self._path, error)
+        except BaseException as error:  # what was half done is not remembered
             self.close()
+            if not isinstance(error, (*files.FAILURES, PyesdbError)):
+                raise
+            logger.warning("reopening %s after %s", self._path, error)
 
     def recorded(self, commands: Sequence[Command]) -> dict[bytes, Outcome | None]:
         """After trouble: commit an empty entry, then say what is recorded of these commands.
@@ -270,12 +277,14 @@ class Applier:
 
     def close(self) -> None:
         """Close the file; it is opened again when needed."""
-        connection, self._connection, self._tx = self._connection, None, None
+        self._tx = None  # first: it must not outlive its connection
+        connection = self._connection
         if connection is not None:
             try:
                 connection.close()
             except files.FAILURES as error:
                 logger.warning("closing %s: %s", self._path, error)
+            self._connection = None  # last: who is interrupted before it closes again
 
     def abandon(self) -> list[object]:
         """After fork: give up the connection without touching the file; the caller keeps it."""
