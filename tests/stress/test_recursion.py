@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +11,16 @@ import pyesdb
 from pyesdb import NewEvent
 from tests.stress.tools import contents
 
-DEPTHS = range(2, 90, 3)
+DEPTHS = range(1, 90)
 """Frames that are left to the call: from none of its own to more than it needs."""
+
+
+def depth() -> int:
+    """How many frames the caller has below it."""
+    frame, count = sys._getframe(), 0
+    while frame is not None:
+        frame, count = frame.f_back, count + 1  # type: ignore[assignment]
+    return count
 
 
 def deep(frames: int, work: Any) -> Any:
@@ -29,7 +36,7 @@ def test_a_stack_that_ends_anywhere_in_an_append(data_dir: Path) -> None:
 
         append("warm")
         for left in DEPTHS:
-            room = sys.getrecursionlimit() - len(inspect.stack()) - left
+            room = sys.getrecursionlimit() - depth() - left
             try:
                 deep(room, lambda left=left: append(f"deep-{left}"))
             except (RecursionError, pyesdb.PyesdbError):
