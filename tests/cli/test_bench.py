@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,3 +67,40 @@ def test_a_bad_place_is_a_bad_call(tmp_path: Path) -> None:
     assert (answer.code, answer.error["code"], answer.out) == (2, "invalid_target", "")
     assert not (tmp_path / "none").exists()
     assert run_here("bench", "--data", str(tmp_path), "--seconds", "0").code == 2
+
+
+_ENDLESS = """
+import sys
+from pyesdb.cli import main
+from pyesdb.operations.bench import run
+
+def turns(*_):
+    print("measuring", flush=True)
+    while True:
+        pass
+
+run._take_turns = turns
+main(["bench", "--data", sys.argv[1], "--seconds", "0.005"])
+"""
+
+
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP])
+def test_who_is_ended_leaves_nothing_behind(tmp_path: Path, ending: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _ENDLESS, str(tmp_path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline() == "measuring\n"
+        assert len(os.listdir(tmp_path)) == 1
+        process.send_signal(ending)
+        assert process.wait(100) == 130
+        assert process.stderr.read().strip() == "interrupted"
+    assert os.listdir(tmp_path) == []
+
+
+def test_signals_mean_afterwards_what_they_meant(places: list[tuple[str, float]]) -> None:
+    before = [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)]
+    assert run_here("bench").code == 0
+    assert [signal.getsignal(each) for each in (signal.SIGTERM, signal.SIGHUP)] == before

@@ -15,7 +15,7 @@ import pytest
 
 import pyesdb
 from pyesdb.operations import bench
-from pyesdb.operations.bench import callers, run, sides
+from pyesdb.operations.bench import callers, run, scratch, sides
 from pyesdb.operations.bench.findings import ALONE, SYNC, TASKS, Bench, Measured
 from pyesdb.operations.bench.work import BODIES, EVENT_BYTES
 from pyesdb.sqlite.bare import bare_reader, bare_writer
@@ -56,7 +56,7 @@ def test_a_database_is_not_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(run, "_take_turns", lambda *_: names.extend(os.listdir(tmp_path)))
     monkeypatch.setattr(run, "_measured", lambda _: ())
     bench.measure(tmp_path, seconds=TINY)
-    [made] = [name for name in names if name.startswith(run.PREFIX)]
+    [made] = [name for name in names if name.startswith(scratch.PREFIX)]
     assert not (tmp_path / made).exists()
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == (
         before
@@ -110,9 +110,55 @@ def test_too_little_space_is_told_before_anything_is_written(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1 << 20))
-    monkeypatch.setattr(run, "_scratch", None)
+    monkeypatch.setattr(run, "scratch", None)
     with pytest.raises(pyesdb.DiskFull, match="1 MiB are free"):
         bench.measure(tmp_path, seconds=1)
+
+
+@pytest.mark.parametrize("looks", [1, 2, 20])
+def test_space_that_goes_meanwhile_is_not_used_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    left = iter([usage] * looks)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: next(left, usage._replace(free=1 << 20)))
+    turns: list[int] = []
+    with pytest.raises(pyesdb.DiskFull, match="all of it was removed again"):
+        bench.measure(tmp_path, seconds=TINY, on_progress=lambda done, _: turns.append(done))
+    assert len(turns) == max(0, looks - 2)  # before anything, before the filled store, then turns
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_a_killed_one_has_left_goes_and_what_is_in_use_stays(tmp_path: Path) -> None:
+    dead = tmp_path / f"{scratch.PREFIX}dead"
+    (dead / "threads").mkdir(parents=True)
+    (dead / "threads" / "file").touch()
+    (tmp_path / "mine").mkdir()
+    elsewhere = tmp_path / f"{scratch.PREFIX}link"
+    elsewhere.symlink_to(tmp_path / "mine")
+    with scratch.scratch(tmp_path) as one, scratch.scratch(tmp_path) as other:
+        assert {path.name for path in tmp_path.iterdir()} == {
+            "mine", elsewhere.name, one.name, other.name
+        }  # fmt: skip
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", elsewhere.name}
+
+
+def test_a_sweep_that_comes_too_early_takes_nothing_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked, swept = scratch._locked, [False]
+
+    def late(folder: Path) -> int:
+        if not swept[0]:
+            swept[0] = True
+            scratch.sweep(tmp_path)
+            assert not folder.exists()
+        return locked(folder)
+
+    monkeypatch.setattr(scratch, "_locked", late)
+    with scratch.scratch(tmp_path) as made:
+        assert made.is_dir()
+    assert (swept, os.listdir(tmp_path)) == ([True], [])
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), 601])

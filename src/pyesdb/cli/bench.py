@@ -1,6 +1,10 @@
 """`pyesdb bench`: how fast stores are on a disk of yours, and what limits them."""
 
 import os
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +15,34 @@ from pyesdb.cli.settings import bench_data_option, current, json_option
 
 if TYPE_CHECKING:
     from pyesdb.operations.bench import Bench
+
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def _interrupted() -> Generator[None]:
+    """What would end the process interrupts it for the length of a block, so that it tidies up.
+
+    Once: a second signal does not break off the tidying. What is ignored (nohup) stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in _ENDINGS}
+    taken = [each for each, handler in before.items() if handler is signal.SIG_DFL]
+
+    def interrupt(*_: object) -> None:
+        for each in taken:
+            signal.signal(each, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    try:
+        for each in taken:
+            signal.signal(each, interrupt)
+        yield
+    finally:
+        for each in taken:
+            signal.signal(each, before[each])
 
 
 @click.command()
@@ -33,7 +65,7 @@ def bench(seconds: float) -> None:
     from pyesdb.operations import bench as measuring
 
     place = current().data or os.environ.get("PYESDB_DATA_DIR") or os.curdir
-    with progress("measuring") as bar:
+    with _interrupted(), progress("measuring") as bar:
         found = measuring.measure(place, seconds=seconds, on_progress=bar.at)
     said = [words for words in (measuring.verdict(found), measuring.rough(found)) if words]
     if current().json:

@@ -9,16 +9,16 @@ import gc
 import os
 import platform
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyesdb
 from pyesdb.operations.bench.callers import WARM_UP, Appending, Tasks, Threads, turns
 from pyesdb.operations.bench.findings import ALONE, SYNC, TASKS, Bench, Measured, ratio
+from pyesdb.operations.bench.scratch import scratch
 from pyesdb.operations.bench.sides import (
     Creating,
     LimitWriter,
@@ -30,13 +30,9 @@ from pyesdb.operations.bench.sides import (
 from pyesdb.operations.bench.surroundings import Disk, Others, cores, cpu, disk, system
 from pyesdb.operations.surroundings import kind_of_file_system
 from pyesdb.sqlite.bare import bare_reader, bare_writer
-from pyesdb.sqlite.files import typed_errors
 
 ROUNDS = 5
 SECONDS_MOST = 600
-PREFIX = ".pyesdb-bench-"
-"""Names that begin with .pyesdb belong to the package: they may stand in a database's directory."""
-
 SPACE = 64 << 20
 SPACE_PER_S = 400 << 20
 """What a fast disk takes in a second of each case, generously."""
@@ -56,19 +52,20 @@ def measure(
     """Measure for `seconds` per case in a temporary directory inside `directory`, and remove it.
 
     Everything is durable (fsync), whatever the environment says. Progress is (done, total) turns.
-    Raises InvalidTarget for what is no directory, AccessDenied, and DiskFull when there is less
-    space than it may need, before anything is written.
+    What killed measurements have left in there is removed, too. Raises InvalidTarget for what is no
+    directory, AccessDenied, and DiskFull when there is less space than it may need: before anything
+    is written, and again before each turn, when somebody else has taken it.
     """
     if not 0 < seconds <= SECONDS_MOST:
         raise pyesdb.RequestError(
             f"seconds must be more than 0 and at most {SECONDS_MOST}, not {seconds}"
         )
     place = _place(directory)
-    _look_for_space(place, seconds)
+    _look_for_space(place, SPACE + int(SPACE_PER_S * seconds), "nothing was written")
     others = Others()
-    with _scratch(place) as folder, ExitStack() as stack:
+    with scratch(place) as folder, ExitStack() as stack:
         cases = _opened(stack, folder, seconds)
-        _take_turns(cases, seconds, on_progress)
+        _take_turns(cases, folder, seconds, on_progress)
     return Bench(
         tuple(_measured(cases)),
         ROUNDS,
@@ -95,19 +92,13 @@ def _place(directory: str | os.PathLike[str]) -> Path:
     return place
 
 
-def _look_for_space(place: Path, seconds: float) -> None:
-    free, wanted = shutil.disk_usage(place).free, SPACE + int(SPACE_PER_S * seconds)
+def _look_for_space(place: Path, wanted: int, done: str = "all of it was removed again") -> None:
+    free = shutil.disk_usage(place).free
     if free < wanted:
         raise pyesdb.DiskFull(
             f"{free >> 20:,} MiB are free at {place}, and it may take {wanted >> 20:,} MiB: "
-            "nothing was written; free some space, or measure for fewer seconds"
+            f"{done}; free some space, or measure for fewer seconds"
         )
-
-
-@contextmanager
-def _scratch(place: Path) -> Generator[Path]:
-    with typed_errors(place), tempfile.TemporaryDirectory(prefix=PREFIX, dir=place) as made:
-        yield Path(made)
 
 
 @dataclass
@@ -197,6 +188,7 @@ class _Opened:
         """A filled store, and its file."""
         name = self._name()
         store = self._db.create_store(name)
+        _look_for_space(self._folder, SPACE)
         fill(store, events)
         path = self._db.get_store_config(name).data_dir
         bare = self._stack.enter_context(bare_reader(Path(path) / "store.db"))
@@ -212,7 +204,10 @@ async def _opened_async(
 
 
 def _take_turns(
-    cases: list[_Case], seconds: float, on_progress: Callable[[int, int], None] | None
+    cases: list[_Case],
+    folder: Path,
+    seconds: float,
+    on_progress: Callable[[int, int], None] | None,
 ) -> None:
     """`seconds` of each case, in as many rounds; a failure is raised."""
     by_name = {case.name: case for case in cases}
@@ -221,6 +216,7 @@ def _take_turns(
         if done % len(cases) == 0:
             gc.collect()  # once a round: what one case has left is not paid by one case alone
         case = by_name[name]
+        _look_for_space(folder, SPACE + int(SPACE_PER_S * seconds / ROUNDS))
         start, worked = time.perf_counter(), time.process_time()
         sample = case.rate(seconds / ROUNDS)
         if number >= 0:
