@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from benchmarks.peers.durable import make_durable
 from benchmarks.sides import Missing, Unoffered, looked_at
 from benchmarks.work import Body, encode, kind
 
@@ -62,18 +63,6 @@ class Recorder:
         return looked_at(event.state for event in self._recorder.select_events(UUID(stream)))
 
 
-def _make_durable(pool: Any) -> None:
-    """Set synchronous=FULL on each connection that the pool makes."""
-    plain = pool._create_connection
-
-    def durable() -> Any:
-        connection = plain()
-        connection.cursor().execute("PRAGMA synchronous=FULL")
-        return connection
-
-    pool._create_connection = durable
-
-
 @contextmanager
 def recorder(folder: Path) -> Iterator[Recorder]:
     """A recorder with its table in a file of its own."""
@@ -83,7 +72,7 @@ def recorder(folder: Path) -> Iterator[Recorder]:
     from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
 
     datastore = SQLiteDatastore(str(folder / "events.db"))
-    _make_durable(datastore.pool)
+    make_durable(datastore.pool)
     made = SQLiteApplicationRecorder(datastore)
     made.create_table()
     try:

@@ -1,17 +1,23 @@
 """Every row runs, and what it says of us and of who is missing."""
 
 import importlib.util
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from importlib import import_module
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import report, results, row10_growth, row11_bytes, row12_recovery
 from benchmarks.goals import GOALS
+from benchmarks.peers.durable import make_durable
+from benchmarks.peers.umadb import Uma
 from benchmarks.plan import SMALL
 from benchmarks.row5_conditions import Deciding
+from benchmarks.work import BODIES, stream_name
 from tests.benchmarks.plans import tiny
 
 
@@ -47,6 +53,27 @@ def test_who_ignores_conditions_is_not_measured() -> None:
 
     with pytest.raises(ValueError, match="though its condition did not hold"):
         Deciding(Careless(), 10_000, 1)
+
+
+def test_eventsourcing_is_durable_whatever_its_sqlite_does() -> None:
+    def careless() -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:")
+        connection.execute("PRAGMA synchronous=OFF")
+        return connection
+
+    pool = SimpleNamespace(_create_connection=careless)
+    make_durable(pool)
+    with closing(pool._create_connection()) as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+@pytest.mark.parametrize(("tagged", "tags"), [(True, 3), (False, 1)])
+def test_an_event_has_as_many_tags_everywhere(tagged: bool, tags: int) -> None:
+    module = SimpleNamespace(Event=lambda *fields: fields)
+    [(_kind, _data, found, _id)] = Uma(None, module, 0, tagged=tagged)._events(
+        stream_name(7), 0, BODIES[:1]
+    )
+    assert len(found) == tags
 
 
 @pytest.mark.slow
