@@ -1,7 +1,8 @@
 """UmaDB: its own server as a child process, its own Python client in this one.
 
 The server syncs each commit group to disk before it answers; it is used with its defaults. A stream
-is a tag. One client is shared by all threads, which is its faster way (measured).
+is a tag; an event that has tags needs no such one, since its order names the stream. One client is
+shared by all threads, which is its faster way (measured).
 """
 
 import importlib.util
@@ -24,13 +25,13 @@ _SERVE = "import sys, umadb; umadb.run_server_from_args(['umadb', *sys.argv[1:]]
 
 
 class Uma:
-    """A client of a server of our own. `tagged`: three tags an event, beside that of its stream."""
+    """A client of a server of our own. `tagged`: three tags an event, one of them its stream's."""
 
     def __init__(self, client: Any, module: Any, pid: int, *, tagged: bool = False) -> None:
         self._client, self._module = client, module
         self._event = module.Event
         self.pid = pid
-        self._tags = (lambda stream, at: [stream, *tags(stream, at)]) if tagged else _stream_only
+        self._tags = _three if tagged else _stream_only
         self._query = lambda tag: module.Query([module.QueryItem(tags=[tag])])
 
     def _events(self, stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
@@ -70,11 +71,16 @@ class Uma:
 
     def replay(self, stream: str) -> tuple[int, int]:
         """A read by the stream's tag."""
-        return looked_at(found.event.data for found in self._client.read(self._query(stream)))
+        query = self._query(self._tags(stream, 0)[0])
+        return looked_at(found.event.data for found in self._client.read(query))
 
 
 def _stream_only(stream: str, at: int) -> list[str]:
     return [stream]
+
+
+def _three(stream: str, at: int) -> list[str]:
+    return list(tags(stream, at))
 
 
 def _free_port() -> int:
@@ -127,6 +133,6 @@ def server(folder: Path, *, tagged: bool = False) -> Iterator[Uma]:
 
 @contextmanager
 def server_tagged(folder: Path) -> Iterator[Uma]:
-    """As server; each event has three tags beside that of its stream."""
+    """As server; each event has three tags, of which the order is its stream."""
     with server(folder, tagged=True) as side:
         yield side
