@@ -6,23 +6,10 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sides import Missing, Refused, looked_at
+import pyesdb
+from benchmarks.sides import Refused, looked_at
 from benchmarks.work import Body, kind, matching, tags
-
-try:
-    import pyesdb
-    from pyesdb import Append, AppendCondition, ConditionFailed, NewEvent, Query, QueryItem
-except ImportError as error:  # reported as missing by whoever opens it
-    pyesdb, _why = None, str(error)
-else:
-    _why = ""
-
-
-def package() -> Any:
-    """The package; raises Missing, with the reason."""
-    if pyesdb is None:
-        raise Missing(f"pyesdb cannot be imported: {_why}")
-    return pyesdb
+from pyesdb import Append, AppendCondition, ConditionFailed, NewEvent, Query, QueryItem
 
 
 def _events(stream: str, version: int, bodies: Sequence[Body]) -> list[Any]:
@@ -86,14 +73,14 @@ class Ours:
 @contextmanager
 def embedded(folder: Path) -> Iterator[Ours]:
     """A database with the defaults, as users have it: fsync, not exclusive."""
-    with package().open(folder / "data") as database:
+    with pyesdb.open(folder / "data") as database:
         yield Ours(database.store())
 
 
 @contextmanager
 def embedded_tagged(folder: Path) -> Iterator[Ours]:
     """As embedded; each event has three tags."""
-    with package().open(folder / "data") as database:
+    with pyesdb.open(folder / "data") as database:
         yield Ours(database.store(), tagged=True)
 
 
@@ -130,7 +117,7 @@ class OursAsync:
 
 @asynccontextmanager
 async def _opened(folder: Path) -> AsyncIterator[Any]:
-    async with package().open_async(folder / "data") as database:
+    async with pyesdb.open_async(folder / "data") as database:
         yield database.store()
 
 

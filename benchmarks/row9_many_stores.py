@@ -10,11 +10,11 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import pyesdb
 from benchmarks import bare
-from benchmarks.ours import package
 from benchmarks.plan import Plan
 from benchmarks.rounds import WARM_UP, Appending, Case, alternate
-from benchmarks.sides import Missing, Opener, open_all
+from benchmarks.sides import Opener, open_all
 
 TITLE = "Many stores"
 CREATE, START, LIST = "create", "open a directory of many", "list_stores of many"
@@ -30,7 +30,7 @@ def _creating(directory: Path, who: str, callers: int, count: int) -> Callable[[
     def rate() -> float:
         nonlocal made
         names = [f"{who}-{number:06}" for number in range(made, made + count)]
-        with package().open(directory) as database, ThreadPoolExecutor(callers) as pool:
+        with pyesdb.open(directory) as database, ThreadPoolExecutor(callers) as pool:
             start = time.perf_counter()
             list(pool.map(database.create_store, names))
             elapsed = time.perf_counter() - start
@@ -63,14 +63,9 @@ def run(plan: Plan) -> list[Case]:
             name: partial(Appending(writer, 1).rate, plan.seconds)
             for name, writer in opened.items()
         }
-        try:
-            package()
-        except Missing as error:
-            create.absent["pyesdb"] = str(error)
-        else:
-            count = plan.stores // (plan.rounds + WARM_UP) // 2
-            measures["pyesdb"] = _creating(directory, "one", 1, count)
-            measures["pyesdb threads"] = _creating(directory, "eight", 8, count)
+        count = plan.stores // (plan.rounds + WARM_UP) // 2
+        measures["pyesdb"] = _creating(directory, "one", 1, count)
+        measures["pyesdb threads"] = _creating(directory, "eight", 8, count)
         alternate(create, measures, plan.rounds)
     cases = [
         create,
