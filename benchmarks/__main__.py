@@ -42,25 +42,24 @@ def _measure(row: str, make: plan.Maker, home: Path) -> Result:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    """Measure, keep, compare with what was landed; 1 when something is worse."""
-    out = arguments.out or (LAST_OUT if arguments.quick else KEPT)
-    landing = out.resolve() == KEPT.resolve()
+    """Measure, keep, compare with what was landed of this size; 1 when something is worse."""
+    kept = results.place(KEPT, results.QUICK if arguments.quick else "full")
     rows = [row for row in ROWS if not arguments.row or number_of(row) in arguments.row]
     make = plan.quick if arguments.quick else plan.full
-    landed, found = results.load(KEPT), dict[str, Result]()
+    landed, found = results.load(kept), dict[str, Result]()
     with tempfile.TemporaryDirectory(prefix="bench-", dir=arguments.scratch) as scratch:
         home = Path(scratch)
         home.chmod(0o711)  # a server with an account of its own must get through
         for row in rows:
             found[row] = _measure_surely(row, make, home, landed)
-            results.save(found[row], LAST_OUT if landing else out)
+            results.save(found[row], arguments.out or LAST_OUT)
     print(report.table(found))
     changes = regression.compare(landed, found)
     worse = regression.fails(changes) and not arguments.accept
-    print("\n== Against the landed ratios (benchmarks/results)")
+    print(f"\n== Against the landed ratios ({_name(kept)})")
     print("\n".join(regression.lines(changes, landed, found)))
-    if landing:
-        _land(found, unless="" if arguments.accept else regression.obstacle(changes, landed, found))
+    if not arguments.out:
+        _land(found, kept, unless="" if arguments.accept else regression.obstacle(changes))
     return 1 if worse else 0
 
 
@@ -74,18 +73,22 @@ def _measure_surely(row: str, make: plan.Maker, home: Path, landed: dict[str, Re
     return regression.pooled(result, _measure(row, make, home))
 
 
-def _land(found: dict[str, Result], *, unless: str) -> None:
+def _name(kept: Path) -> str:
+    return f"benchmarks/{kept.relative_to(KEPT.parent)}"
+
+
+def _land(found: dict[str, Result], kept: Path, *, unless: str) -> None:
     if unless:
-        print(f"Nothing is written over benchmarks/results ({unless}); it is in {LAST_OUT}.")
+        print(f"Nothing is written over {_name(kept)} ({unless}); it is in {LAST_OUT}.")
         print("To land it all the same: --accept")
         return
     for result in found.values():
-        results.save(result, KEPT)
-    report.write(results.load(KEPT))
+        results.save(result, kept)
+    report.write(results.shown(KEPT))
 
 
 def _check_docs() -> int:
-    stale = report.stale(results.load(KEPT))
+    stale = report.stale(results.shown(KEPT))
     for path in stale:
         print(f"docs/reference: {path.name} is not what benchmarks/results says.")
     if stale:
@@ -102,13 +105,13 @@ def main() -> int:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help="a few minutes, smaller; results go to build/bench unless --out is given",
+        help="a few minutes, smaller: compared with, and landed in, benchmarks/results/quick",
     )
     choices = [number_of(row) for row in ROWS]
     parser.add_argument(
         "--row", type=int, action="append", choices=choices, help="only this row; may be repeated"
     )
-    parser.add_argument("--out", type=Path, help="where results go; a full run: benchmarks/results")
+    parser.add_argument("--out", type=Path, help="where results go; they are not landed, then")
     parser.add_argument(
         "--accept",
         action="store_true",
@@ -131,8 +134,12 @@ def main() -> int:
     if arguments.check_docs:
         return _check_docs()
     if arguments.docs:
-        report.write(results.load(KEPT))
+        report.write(results.shown(KEPT))
         return 0
+    if arguments.out and arguments.out.resolve().is_relative_to(KEPT.resolve()):
+        parser.error("--out: what is landed comes there by itself, when it may: leave --out away")
+    if arguments.out and arguments.accept:
+        parser.error("--accept lands, --out does not: give one of them")
     return _run(arguments)
 
 

@@ -4,8 +4,8 @@ Seconds differ from machine to machine, ratios much less, sizes hardly. So an ab
 compared by its ratio to the contestant beside it, or as it is if it is a size; else it is left out.
 A quick run is compared with quick results only.
 
-What must never happen here: a figure of ours that was measured once and is not any more, and
-nobody notices.
+What must never happen here: a figure of ours that was measured once and is not any more, or a row
+that is compared with nothing, and nobody notices.
 """
 
 from collections.abc import Sequence
@@ -117,9 +117,9 @@ def compare(then: dict[str, Result], now: dict[str, Result]) -> list[Change]:
     return changes
 
 
-def other_sizes(then: dict[str, Result], now: dict[str, Result]) -> list[str]:
-    """Rows whose landed result is of another size, so that nothing can be said."""
-    return [row for row in now if row in then and then[row].size != now[row].size]
+def unlanded(then: dict[str, Result], now: dict[str, Result]) -> list[str]:
+    """Rows of which nothing of this size was landed, so that nothing can be said."""
+    return [row for row in now if row not in then or then[row].size != now[row].size]
 
 
 def doubtful(changes: Sequence[Change]) -> list[Change]:
@@ -132,12 +132,10 @@ def fails(changes: Sequence[Change]) -> bool:
     return any(change.outcome in FAILS for change in changes)
 
 
-def obstacle(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Result]) -> str:
+def obstacle(changes: Sequence[Change]) -> str:
     """Why these results may not take the place of the landed ones; "" when they may."""
     if fails(changes):
         return "something is worse than it was"
-    if any(now[row].size == "quick" for row in other_sizes(then, now)):
-        return "a quick run does not replace a full one"
     absent = [change.goal.key for change in changes if change.outcome is Outcome.ABSENT]
     return f"less is measured than was: {', '.join(absent)}" if absent else ""
 
@@ -201,8 +199,8 @@ def lines(changes: Sequence[Change], then: dict[str, Result], now: dict[str, Res
     held = sum(change.outcome is Outcome.HELD for change in changes)
     found = [f"{held} of {len(changes)} ratios and sizes are at least {WORST:g} of what was landed"]
     found += [
-        f"{row}: not compared, the landed result is {then[row].size}, this one is {now[row].size}"
-        for row in other_sizes(then, now)
+        f"{row}: nothing landed: no {now[row].size} result to compare with"
+        for row in unlanded(then, now)
     ]
     if len(rows) > 1:
         found += _columns(rows)

@@ -58,15 +58,17 @@ orphan: true
 # Benchmarks
 
 How fast PyESDB is beside the limit of the machine and beside other event stores that run from
-package registries alone. This page is generated from `benchmarks/results/*.json` by
+package registries alone. This page is generated from the files in `benchmarks/results` by
 `python -m benchmarks --docs`, with its pictures; `--check-docs` proves that it is up to date. To
 measure on your own machine: [](../howto/measuring.md).
 
-All contestants run on one machine, in {rounds} rounds that alternate between them, and answer only
-after the events are on disk. They share one process, but for servers, and for what a kill and a
-start need processes of their own. Events are 256 bytes of JSON with UUID ids; every caller is
-Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median of the
-ratios of the single rounds. Where a figure is a time, a size or a memory, less is better.
+{kinds}
+
+All contestants run on one machine, in {rounds} rounds or more that alternate between them, and
+answer only after the events are on disk. They share one process, but for servers, and for what a
+kill and a start need processes of their own. Events are 256 bytes of JSON with UUID ids; every
+caller is Python and makes the ids and the JSON itself. Figures are medians; a ratio is the median
+of the ratios of the single rounds. Where a figure is a time, a size or a memory, less is better.
 Absolute figures belong to this machine, ratios travel better; where other programs kept more than a
 tenth of the cores busy meanwhile, both are rough.
 How it is done: `benchmarks/DESIGN.md`.
@@ -165,7 +167,7 @@ def _where(result: Result) -> str:
     machine, versions = result.machine, result.versions
     software = ", ".join(f"{name} {versions[name]}" for name in sorted(versions))
     return (
-        f"Measured {result.taken} UTC ({result.size}, {result.rounds} rounds, "
+        f"Measured {result.taken} UTC in a {result.size} run ({result.rounds} rounds, "
         f"stores of {result.events:,} events where it is not said otherwise) on {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}, "
         f"fdatasync {machine['fdatasync_us']} us; "
@@ -173,12 +175,23 @@ def _where(result: Result) -> str:
     )
 
 
+def _kinds(found: dict[str, Result]) -> str:
+    """Which rows are of a full run, and which of a quick one only."""
+    quick = [result.title for result in found.values() if result.size == results.QUICK]
+    if not quick:
+        return "All of it is of full runs."
+    least = "smaller stores, less time: figures that say less"
+    if len(quick) == len(found):
+        return f"All of it is of quick runs ({least}); no full run has landed yet."
+    return f"Of quick runs ({least}), because no full one has landed: {'; '.join(quick)}."
+
+
 def page(found: dict[str, Result]) -> str:
     """The page of the docs; the same for the same results and notes."""
     if not found:
-        return f"{_HEAD.format(rounds=5)}\nNothing has been measured yet.\n"
+        return f"{_HEAD.format(rounds=5, kinds=_kinds(found))}\nNothing has been measured yet.\n"
     fewest = min(result.rounds for result in found.values())
-    lines = [_HEAD.format(rounds=fewest), "## Goals", ""]
+    lines = [_HEAD.format(rounds=fewest, kinds=_kinds(found)), "## Goals", ""]
     lines += ["| case | figure | ratio | goal | outcome |", "|---|---:|---:|---|---|"]
     lines += [f"| {' | '.join(row)} |" for row in _rows(found)]
     for row in results.ROWS:

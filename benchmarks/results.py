@@ -9,6 +9,9 @@ from statistics import median
 from benchmarks.rounds import Case
 
 KEPT = Path(__file__).with_name("results")
+"""What was landed: of full runs here, of quick ones in `quick` below."""
+
+QUICK = "quick"
 ROWS = (
     "row1_single_writer",
     "row2_concurrent",
@@ -82,6 +85,16 @@ def load(folder: Path) -> dict[str, Result]:
             plain["cases"] = [Case(**case) for case in plain["cases"]]
             found[row] = Result(**plain)
     return found
+
+
+def place(folder: Path, size: str) -> Path:
+    """Where results of this size are landed."""
+    return folder / QUICK if size == QUICK else folder
+
+
+def shown(folder: Path) -> dict[str, Result]:
+    """What the docs tell: of each row the full result, or the quick one where there is no other."""
+    return load(place(folder, QUICK)) | load(folder)
 
 
 def figure(case: Case, who: str) -> float | None:

@@ -224,10 +224,10 @@ GENERATED = {
 
 
 def benchmark_files() -> dict[str, str]:
-    """docs/reference/benchmarks.md and its pictures, from benchmarks/results/*.json."""
+    """docs/reference/benchmarks.md and its pictures, from the files in benchmarks/results."""
     from benchmarks import report, results
 
-    found = report.generated(results.load(results.KEPT))
+    found = report.generated(results.shown(results.KEPT))
     return {str(path.relative_to(ROOT)): text for path, text in found.items()}
 
 

@@ -35,7 +35,7 @@ def test_a_faster_limit_is_a_regression() -> None:
 
 def test_every_landed_ratio_is_guarded() -> None:
     """The negative control, on what is committed: held as it is, failed when ours is slowed."""
-    landed = results.load(results.KEPT)
+    landed = results.shown(results.KEPT)
     assert len(landed) >= 4
     same = compare(landed, landed)
     assert {change.outcome for change in same} == {Outcome.HELD}
@@ -46,6 +46,12 @@ def test_every_landed_ratio_is_guarded() -> None:
         c.goal.key for c in ours_alone
     }
     assert regression.fails(slow)
+
+
+def test_what_is_landed_lies_with_its_kind() -> None:
+    for size in ("full", "quick"):
+        found = results.load(results.place(results.KEPT, size))
+        assert {result.size for result in found.values()} <= {size}
 
 
 def test_rounds_that_overlap_are_in_doubt() -> None:
@@ -76,7 +82,7 @@ def test_a_peer_that_is_gone_fails_nothing_and_is_not_landed() -> None:
     changes = compare(LANDED, now)
     assert changes[0].outcome is Outcome.ABSENT
     assert not regression.fails(changes)
-    assert regression.obstacle(changes, LANDED, now) == "less is measured than was: single-apsw"
+    assert regression.obstacle(changes) == "less is measured than was: single-apsw"
     assert "apsw: is not here" in "\n".join(regression.lines(changes, LANDED, now))
 
 
@@ -84,9 +90,11 @@ def test_sizes_are_not_mixed() -> None:
     full = {ROW: result(size="full")}
     quick = {ROW: slowed(result(), 0.1)}
     assert compare(full, quick) == []
-    assert regression.obstacle([], full, quick) == "a quick run does not replace a full one"
-    assert regression.obstacle([], quick, full) == ""
-    assert "not compared" in "\n".join(regression.lines([], full, quick))
+    for then in (full, {}):
+        assert regression.lines([], then, quick)[1:] == [
+            f"{ROW}: nothing landed: no quick result to compare with"
+        ]
+    assert len(regression.lines([], full, full)) == 1
 
 
 def test_absolute_goals_count_by_what_stands_beside_them() -> None:

@@ -11,13 +11,13 @@ import pytest
 from benchmarks import __main__ as bench
 from benchmarks import chart, report, results
 from benchmarks.rounds import Case
-from tests.benchmarks.samples import result
+from tests.benchmarks.samples import ROW, result
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_the_docs_are_what_the_results_say() -> None:
-    assert report.stale(results.load(results.KEPT)) == []
+    assert report.stale(results.shown(results.KEPT)) == []
 
 
 def test_a_figure_typed_by_hand_is_noticed(
@@ -25,7 +25,7 @@ def test_a_figure_typed_by_hand_is_noticed(
 ) -> None:
     page = tmp_path / "benchmarks.md"
     monkeypatch.setattr(report, "PAGE", page)
-    report.write(results.load(results.KEPT))
+    report.write(results.shown(results.KEPT))
     monkeypatch.setattr("sys.argv", ["benchmarks", "--check-docs"])
     assert bench.main() == 0
     picture = next((tmp_path / report.CHARTS).glob("*.svg"))
@@ -35,6 +35,18 @@ def test_a_figure_typed_by_hand_is_noticed(
     assert bench.main() == 1
     said = capsys.readouterr().out
     assert all(name in said for name in ("benchmarks.md", picture.name, "row99.svg"))
+
+
+def test_a_full_result_is_shown_before_a_quick_one(tmp_path: Path) -> None:
+    results.save(result(), results.place(tmp_path, "quick"))
+    assert results.shown(tmp_path)[ROW].size == "quick"
+    assert "no full run has landed yet" in report._kinds(results.shown(tmp_path))
+    results.save(result(size="full"), tmp_path)
+    assert results.shown(tmp_path)[ROW].size == "full"
+    assert report._kinds(results.shown(tmp_path)) == "All of it is of full runs."
+    both = results.shown(tmp_path) | {"row2_concurrent": result()}
+    assert "Of quick runs" in report._kinds(both)
+    assert report._kinds(both).endswith("has landed: One writer.")
 
 
 def drawn(case: Case) -> ET.Element:
