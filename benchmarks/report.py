@@ -1,6 +1,7 @@
 """Results for people: the table at the end of a run, and the page in the docs."""
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import chart, results
@@ -78,9 +79,24 @@ case has a scale of its own. Blue is PyESDB, grey what the machine can do at all
 """
 
 
-def notes() -> dict[str, str]:
-    """Why a goal is not met, as a person wrote it, by the goal's key."""
-    return tomllib.loads(NOTES.read_text())["short"] if NOTES.exists() else {}
+@dataclass(frozen=True)
+class Note:
+    """Why a goal is not met, as a person wrote it. `since`: when the run of which it tells was."""
+
+    since: str
+    text: str
+
+    def beside(self, taken: str) -> str:
+        """The note as it is shown with the result of a run of that time."""
+        return f"{self.text} (written for an earlier run)" if taken > self.since else self.text
+
+
+def notes() -> dict[str, Note]:
+    """The notes by the keys of their goals."""
+    groups: dict[str, dict[str, str]] = tomllib.loads(NOTES.read_text("utf-8"))["short"]
+    return {
+        key: Note(since, text) for since in sorted(groups) for key, text in groups[since].items()
+    }
 
 
 def _number(value: float | None) -> str:
@@ -97,13 +113,14 @@ def goal_text(verdict: Verdict) -> str:
     return f">= {goal.factor:g}x {other}"
 
 
-def outcome_text(verdict: Verdict, why: dict[str, str]) -> str:
+def outcome_text(verdict: Verdict, why: dict[str, Note], taken: str) -> str:
     """Met, short with its reason, or not measured with its reason."""
     if verdict.met is None:
         return f"not measured ({verdict.absent})"
     if verdict.met:
         return "met"
-    return f"short: {why.get(verdict.goal.key, 'no reason has been written down yet')}"
+    note = why.get(verdict.goal.key)
+    return f"short: {note.beside(taken) if note else 'no reason has been written down yet'}"
 
 
 def _rows(found: dict[str, Result]) -> list[tuple[str, ...]]:
@@ -114,7 +131,7 @@ def _rows(found: dict[str, Result]) -> list[tuple[str, ...]]:
             f"{_number(v.figure)} {v.unit}",
             "-" if v.ratio is None else f"{v.ratio:.2f}",
             goal_text(v),
-            outcome_text(v, why),
+            outcome_text(v, why, found[v.goal.row].taken),
         )
         for v in verdicts(found)
     ]

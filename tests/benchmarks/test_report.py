@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -10,8 +12,9 @@ import pytest
 
 from benchmarks import __main__ as bench
 from benchmarks import chart, report, results
+from benchmarks.goals import GOALS
 from benchmarks.rounds import Case
-from tests.benchmarks.samples import ROW, result
+from tests.benchmarks.samples import ROW, result, slowed
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -47,6 +50,30 @@ def test_a_full_result_is_shown_before_a_quick_one(tmp_path: Path) -> None:
     both = results.shown(tmp_path) | {"row2_concurrent": result()}
     assert "Of quick runs" in report._kinds(both)
     assert report._kinds(both).endswith("has landed: One writer.")
+
+
+def test_a_note_says_whether_it_is_of_this_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "notes.toml"
+    monkeypatch.setattr(report, "NOTES", notes)
+    slow = slowed(result(), 0.5)
+    for since, shown in [
+        ("2026-01-01 00:00", "short: the disk"),
+        ("2025-12-31 23:59", "short: the disk (written for an earlier run)"),
+    ]:
+        notes.write_text(f'[short."{since}"]\nsingle-apsw = "the disk"\n', "utf-8")
+        assert f"  {shown}\n" in report.table({ROW: slow})
+    notes.write_text("[short]\n", "utf-8")
+    assert "no reason has been written down yet" in report.table({ROW: slow})
+
+
+def test_notes_are_of_goals_and_times() -> None:
+    assert report.notes().keys() - {goal.key for goal in GOALS} == set()
+    groups = tomllib.loads(report.NOTES.read_text("utf-8"))["short"]
+    assert sum(map(len, groups.values())) == len(report.notes())
+    for since in groups:
+        datetime.strptime(since, "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
 
 
 def drawn(case: Case) -> ET.Element:
