@@ -137,10 +137,26 @@ def test_what_a_killed_one_has_left_goes_and_what_is_in_use_stays(tmp_path: Path
     elsewhere = tmp_path / f"{scratch.PREFIX}link"
     elsewhere.symlink_to(tmp_path / "mine")
     with scratch.scratch(tmp_path) as one, scratch.scratch(tmp_path) as other:
+        scratch.sweep(tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == {
             "mine", elsewhere.name, one.name, other.name
         }  # fmt: skip
     assert {path.name for path in tmp_path.iterdir()} == {"mine", elsewhere.name}
+
+
+def test_what_is_left_over_does_not_take_the_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = tmp_path / f"{scratch.PREFIX}dead"
+    dead.mkdir()
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: usage._replace(free=0 if dead.exists() else 1 << 30)
+    )
+    monkeypatch.setattr(run, "_take_turns", lambda *_: None)
+    monkeypatch.setattr(run, "_measured", lambda _: ())
+    bench.measure(tmp_path, seconds=TINY)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_sweep_that_comes_too_early_takes_nothing_away(

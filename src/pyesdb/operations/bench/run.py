@@ -18,7 +18,7 @@ from pathlib import Path
 import pyesdb
 from pyesdb.operations.bench.callers import WARM_UP, Appending, Tasks, Threads, turns
 from pyesdb.operations.bench.findings import ALONE, SYNC, TASKS, Bench, Measured, ratio
-from pyesdb.operations.bench.scratch import scratch
+from pyesdb.operations.bench.scratch import scratch, sweep
 from pyesdb.operations.bench.sides import (
     Creating,
     LimitWriter,
@@ -36,6 +36,9 @@ SECONDS_MOST = 600
 SPACE = 64 << 20
 SPACE_PER_S = 400 << 20
 """What a fast disk takes in a second of each case, generously."""
+
+SPACE_LEFT, SPACE_PER_EVENT = 16 << 20, 1 << 10
+"""What stays free in any case, and what an event takes for which room is looked for again."""
 
 EVENTS_PER_S, EVENTS_LEAST, EVENTS_MOST = 20_000, 1_000, 200_000
 STORES_PER_S, STORES_LEAST, STORES_MOST = 10, 2, 100
@@ -61,7 +64,8 @@ def measure(
             f"seconds must be more than 0 and at most {SECONDS_MOST}, not {seconds}"
         )
     place = _place(directory)
-    _look_for_space(place, SPACE + int(SPACE_PER_S * seconds), "nothing was written")
+    sweep(place)  # first: it may be what takes the space
+    _look_for_space(place, SPACE + SPACE_PER_S * seconds, "nothing was written")
     others = Others()
     with scratch(place) as folder, ExitStack() as stack:
         cases = _opened(stack, folder, seconds)
@@ -92,11 +96,11 @@ def _place(directory: str | os.PathLike[str]) -> Path:
     return place
 
 
-def _look_for_space(place: Path, wanted: int, done: str = "all of it was removed again") -> None:
+def _look_for_space(place: Path, wanted: float, done: str = "all of it was removed again") -> None:
     free = shutil.disk_usage(place).free
     if free < wanted:
         raise pyesdb.DiskFull(
-            f"{free >> 20:,} MiB are free at {place}, and it may take {wanted >> 20:,} MiB: "
+            f"{free >> 20:,} MiB are free at {place}, and it may take {int(wanted) >> 20:,} MiB: "
             f"{done}; free some space, or measure for fewer seconds"
         )
 
@@ -188,7 +192,7 @@ class _Opened:
         """A filled store, and its file."""
         name = self._name()
         store = self._db.create_store(name)
-        _look_for_space(self._folder, SPACE)
+        _look_for_space(self._folder, SPACE_LEFT + SPACE_PER_EVENT * events)
         fill(store, events)
         path = self._db.get_store_config(name).data_dir
         bare = self._stack.enter_context(bare_reader(Path(path) / "store.db"))
@@ -212,11 +216,12 @@ def _take_turns(
     """`seconds` of each case, in as many rounds; a failure is raised."""
     by_name = {case.name: case for case in cases}
     total = len(cases) * (ROUNDS + WARM_UP)
+    share = SPACE_PER_S * seconds / ROUNDS / len(cases)
     for done, (number, name) in enumerate(turns(list(by_name), ROUNDS)):
         if done % len(cases) == 0:
             gc.collect()  # once a round: what one case has left is not paid by one case alone
         case = by_name[name]
-        _look_for_space(folder, SPACE + int(SPACE_PER_S * seconds / ROUNDS))
+        _look_for_space(folder, SPACE_LEFT + share)
         start, worked = time.perf_counter(), time.process_time()
         sample = case.rate(seconds / ROUNDS)
         if number >= 0:

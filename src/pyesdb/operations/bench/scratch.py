@@ -24,9 +24,8 @@ _NO_LOCK = -1
 
 @contextmanager
 def scratch(place: Path) -> Generator[Path]:
-    """A new directory inside `place` for the length of a block; what the dead have left goes."""
+    """A new directory inside `place` for the length of a block."""
     with typed_errors(place):
-        sweep(place)
         made, lock = _make(place)
         try:
             yield made
