@@ -196,7 +196,7 @@ def _kinds(found: dict[str, Result]) -> str:
     """Which rows are of a full run, and which of a quick one only."""
     quick = [result.title for result in found.values() if result.size == results.QUICK]
     if not quick:
-        return "All of it is of full runs."
+        return "All of it is of full runs." if found else "There are no results."
     least = "smaller stores, less time: figures that say less"
     if len(quick) == len(found):
         return f"All of it is of quick runs ({least}); no full run has landed yet."
