@@ -129,6 +129,9 @@ if not TYPE_CHECKING:  # else a misspelt name would be of any type
         return found
 
 
+del TYPE_CHECKING
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *_LATER, "__version__"})
 
