@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -140,6 +141,29 @@ def test_a_directory_on_its_way_arrives_before_its_store_is_removed(
     db.remove_store("x", purge=True)
     kept = [event.type for event in db.recover_store("x").read_all()]
     assert kept == (["Old"] if place == "unsealed" else [])
+
+
+@pytest.mark.parametrize("purge", [False, True])
+def test_a_store_that_cannot_be_made_can_be_removed(
+    db: Any, monkeypatch: pytest.MonkeyPatch, purge: bool
+) -> None:
+    """A crash left it half-made, and now the disk is full."""
+
+    def crash(_: str) -> None:
+        raise InterruptedError
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "hook", crash)
+        with pytest.raises(InterruptedError):
+            db.create_store("x")
+        patch.setattr(reconcile, "_make", full)
+        db.remove_store("x", purge=purge)
+    assert [event.type for event in db.audit(store_id="x")] == ["StoreCreated", "StoreCreateFailed"]
+    assert "x" not in db.list_stores()
+    db.create_store("x").append("s", NewEvent("E"))
 
 
 def test_a_store_made_between_two_looks_is_not_replaced_by_a_recovery(

@@ -145,14 +145,18 @@ def _finish_creation(node: Node, store_id: str) -> None:
         reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
     except PyesdbError as error:
         record = node.record(store_id)
-        if record is not None and record.last == c.CREATED:
-            try:
-                node.note(record, c.CREATE_FAILED, {"reason": str(error)})
-            except WrongExpectedVersion:
-                _check_created(node, store_id)  # another process was faster: made it, or gave up
-                return
-        raise
+        if record is None or record.last != c.CREATED or _give_up(node, record, error):
+            raise
     _check_created(node, store_id)
+
+
+def _give_up(node: Node, record: c.Record, error: PyesdbError) -> bool:
+    """Note that a store could not be made; False: another process was faster: made it, or not."""
+    try:
+        node.note(record, c.CREATE_FAILED, {"reason": str(error)})
+    except WrongExpectedVersion:
+        return False
+    return True
 
 
 def _check_created(node: Node, store_id: str) -> None:
@@ -187,7 +191,13 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
         if record is None or not record.exists:
             return False
         if not reconcile.at_rest(node, record):  # else its directory could come behind its end
-            reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+            try:
+                reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
+            except PyesdbError as error:
+                if record.last != c.CREATED:
+                    raise
+                if _give_up(node, record, error):  # else nobody could ever remove it
+                    return True
             continue
         keep_s = node.config_of(record).trash_keep
         data: dict[str, object] = {
