@@ -103,6 +103,29 @@ def test_who_makes_a_store_that_is_removed_at_once_has_made_it(
         made.append("s", NewEvent("E"))
 
 
+def test_who_makes_a_store_that_is_replaced_at_once_has_made_it(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one of the same id is being made when the first maker looks."""
+    bring = reconcile.reconcile
+
+    def crash(_: str) -> None:
+        raise InterruptedError
+
+    def late(*args: Any) -> None:
+        bring(*args)
+        monkeypatch.setattr(reconcile, "reconcile", bring)
+        db.remove_store("x")
+        monkeypatch.setattr(reconcile, "hook", crash)
+        with pytest.raises(InterruptedError):
+            db.create_store("x")
+
+    monkeypatch.setattr(reconcile, "reconcile", late)
+    db.create_store("x")
+    monkeypatch.undo()
+    assert db.get_store_status("x") == "starting"
+
+
 @pytest.mark.parametrize("place", ["file made", "unsealed"])
 def test_a_directory_on_its_way_arrives_before_its_store_is_removed(
     db: Any, data_dir: Path, monkeypatch: pytest.MonkeyPatch, place: str
@@ -166,14 +189,20 @@ def test_a_store_that_cannot_be_made_can_be_removed(
     db.create_store("x").append("s", NewEvent("E"))
 
 
+@pytest.mark.parametrize("known", [True, False])
 def test_a_store_made_between_two_looks_is_not_replaced_by_a_recovery(
-    db: Any, monkeypatch: pytest.MonkeyPatch
+    db: Any, monkeypatch: pytest.MonkeyPatch, known: bool
 ) -> None:
     """An older incarnation in the trash has its id's version of now, whatever is there now."""
     find = trash.find
-    for name in ("Oldest", "Older"):
-        db.create_store("x").append("s", NewEvent(name))
-        db.remove_store("x")
+
+    def fill() -> None:
+        for name in ("Oldest", "Older"):
+            db.create_store("x").append("s", NewEvent(name))
+            db.remove_store("x")
+
+    if known:  # else the first look finds no store of this id at all
+        fill()
 
     noted, go_on = threading.Event(), threading.Event()
 
@@ -184,11 +213,13 @@ def test_a_store_made_between_two_looks_is_not_replaced_by_a_recovery(
 
     def late(*args: Any) -> Any:
         monkeypatch.setattr(trash, "find", find)
+        if not known:
+            fill()
+        monkeypatch.setattr(reconcile, "hook", hook)
         making.append(pool.submit(db.create_store, "x"))
         assert noted.wait(60)
         return find(*args)
 
-    monkeypatch.setattr(reconcile, "hook", hook)
     monkeypatch.setattr(trash, "find", late)
     making: list[Future[Any]] = []
     with ThreadPoolExecutor(1) as pool:

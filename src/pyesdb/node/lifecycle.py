@@ -46,12 +46,12 @@ def create_store(
     data: dict[str, Any] = {"settings": wanted, "server": dict(server)}
     if template is not None:
         data["template"] = template
-    record = _note_created(node, store_id, data, max_stores)
-    if record is not None:
-        _existing(node, record, wanted, template, exist_ok=exist_ok)
+    made = _note_created(node, store_id, data, max_stores)
+    if isinstance(made, c.Record):
+        _existing(node, made, wanted, template, exist_ok=exist_ok)
         return
     reconcile.hook("noted StoreCreated")
-    _finish_creation(node, store_id)
+    _finish_creation(node, store_id, made)
 
 
 def create_from_draft(
@@ -61,10 +61,11 @@ def create_from_draft(
 
     Raises StoreAlreadyExists, LimitExceeded; then nothing has happened.
     """
-    if _note_created(node, store_id, data, max_stores) is not None:
+    made = _note_created(node, store_id, data, max_stores)
+    if isinstance(made, c.Record):
         raise taken(store_id)
     reconcile.hook("noted StoreCreated")
-    _finish_creation(node, store_id)
+    _finish_creation(node, store_id, made)
 
 
 def check_free(node: Node, store_id: str) -> None:
@@ -82,8 +83,8 @@ def taken(store_id: str) -> StoreAlreadyExists:
 
 def _note_created(
     node: Node, store_id: str, data: dict[str, Any], max_stores: int | None
-) -> c.Record | None:
-    """Append StoreCreated; or return the record of the store that exists already."""
+) -> c.Record | int:
+    """Append StoreCreated and return the incarnation; or the record of a store that exists."""
     while True:
         record = node.record(store_id)
         if record is not None and record.exists:
@@ -95,10 +96,9 @@ def _note_created(
             data = {**data, "encrypted": True}
         try:
             change = (c.store_stream(store_id), version, c.CREATED, data)
-            note_one_more(node, store_id, [change], max_stores)
+            return note_one_more(node, store_id, [change], max_stores)
         except WrongExpectedVersion:
             continue  # somebody created or removed it at this moment: look again
-        return None
 
 
 def _check_template(node: Node, name: str | None) -> None:
@@ -137,17 +137,17 @@ def _existing(
                 "update_store changes the settings of a store that exists"
             )
     if not record.ready:
-        _finish_creation(node, record.store_id)
+        _finish_creation(node, record.store_id, record.incarnation)
 
 
-def _finish_creation(node: Node, store_id: str) -> None:
+def _finish_creation(node: Node, store_id: str, incarnation: int) -> None:
     try:
         reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
     except PyesdbError as error:
         record = node.record(store_id)
         if record is None or record.last != c.CREATED or _give_up(node, record, error):
             raise
-    _check_created(node, store_id)
+    _check_created(node, store_id, incarnation)
 
 
 def _give_up(node: Node, record: c.Record, error: PyesdbError) -> bool:
@@ -159,9 +159,14 @@ def _give_up(node: Node, record: c.Record, error: PyesdbError) -> bool:
     return True
 
 
-def _check_created(node: Node, store_id: str) -> None:
-    """It was made; who removes it at once does so behind it, and its handle will say so."""
+def _check_created(node: Node, store_id: str, incarnation: int) -> None:
+    """It was made; who removes it at once does so behind it, and its handle will say so.
+
+    So does who makes another one then: of that nothing is asked.
+    """
     record = node.record(store_id)
+    if record is not None and record.incarnation != incarnation:
+        return
     if record is None or record.last in (c.CREATED, c.CREATE_FAILED):
         raise StoreFailed(missing(store_id, record).args[0])
 
@@ -233,7 +238,7 @@ def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | 
                 f"store {target!r} exists: recover_store(as_=...) gives another id"
             )
         trashed = trash.find(node, store_id)
-        if record is not None and trashed is not None and trashed.version != record.version:
+        if trashed is not None and (record is None or trashed.version != record.version):
             continue  # not of one moment: there may be a store of this id now
         if trashed is None:
             if record is not None and record.exists:
