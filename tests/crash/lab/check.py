@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ import pyesdb
 from pyesdb.sqlite import files
 from tests.crash.lab import content, ledger
 from tests.crash.lab.ledger import Call, Ledger, Line
-from tests.crash.lab.lives import LivesCheck, read_aside
-from tests.crash.lab.stored import Cuts, StoreCheck, contents, expected
+from tests.crash.lab.lives import LivesCheck, read_aside, year_passed
+from tests.crash.lab.stored import Cuts, StoreCheck, contents, end, expected
 
 JUMPS = ("clock set back an hour", "clock set a year forward")
 
@@ -24,7 +25,7 @@ def check(directory: Path, outside: Path) -> dict[str, Any]:
     calls = ledger.calls(lines)
     problems = [f"{line['c']}: {line['e']}" for line in ledger.of_kind(lines, "trouble")]
     problems += [path.read_text() for path in outside.glob("*.trouble")]
-    jumped = any(line.get("jump", 0) > 0 for line in lines)
+    jumped = year_passed(lines)
     say = Ledger(outside / "checks.jsonl").say
     again: list[list[Any]] = []
     with pyesdb.open(directory) as db:
@@ -103,7 +104,8 @@ def _restored(db: pyesdb.Database, path: Path, call: Call) -> list[str]:
 
 def count(directory: Path, outside: Path) -> dict[str, Any]:
     """The independent count: files as SQLite alone reads them against what was answered."""
-    calls = ledger.calls(ledger.read(outside))
+    lines = ledger.read(outside)
+    calls = ledger.calls(lines)
     stored: dict[tuple[str, int], Any] = {}
     for path in directory.glob("*/*/store.db"):
         if path.parent.name != "$system":
@@ -112,7 +114,7 @@ def count(directory: Path, outside: Path) -> dict[str, Any]:
                 key = (call, 0 if path.parent.name in content.STORES else incarnation)
                 assert key not in stored
                 stored[key] = set(events)
-    erased = _erased(directory)
+    erased, purges = _erased(directory), _purges(calls, everywhere=year_passed(lines))
     cuts = {name: Cuts(c for c in calls.values() if c.store == name) for name in content.STORES}
     counts = {"there": 0, "scavenged": 0, "erased": 0, "lost": 0}
     for call in calls.values():
@@ -125,12 +127,20 @@ def count(directory: Path, outside: Path) -> dict[str, Any]:
                 counts["there"] += 1
             elif kept and cuts[call.store].may_reclaim(event, call):
                 counts["scavenged"] += 1
-            elif not kept and incarnation in erased:
+            elif not kept and incarnation in erased and purges(call):
                 counts["erased"] += 1
             else:
                 counts["lost"] += 1
     shutil.rmtree(directory)
     return {"acknowledged": acknowledged(calls.values()), **counts}
+
+
+def _purges(calls: dict[str, Call], *, everywhere: bool) -> Callable[[Call], bool]:
+    """Whether a call's events may have been erased: by a purge, or by a clock `everywhere`."""
+    asked = [call for call in calls.values() if call.op == "purge" and call.may_be_done]
+    return lambda put: (
+        everywhere or any(one.store == put.store and put.began < end(one) for one in asked)
+    )
 
 
 def _erased(directory: Path) -> set[int]:

@@ -60,7 +60,13 @@ class Report:
             {"fault": fault, "times": count, "seen": seen, "lost": self.events["lost"]}
             for fault, count in [*faults, *sorted(self.jumps.items())]
         ]
-        return {"seed": self.seed, "kills": self.kills, "events": dict(self.events), "rows": rows}
+        return {
+            "seed": self.seed,
+            "kills": self.kills,
+            "missed": self.missed,
+            "events": dict(self.events),
+            "rows": rows,
+        }
 
 
 class Launcher:

@@ -26,7 +26,7 @@ import pyesdb
 from tests.crash.lab import check, worker
 from tests.crash.lab.worker import COUNTS, STOP, Round
 
-PATIENCE_S = 4.0
+PATIENCE_S = 20.0
 """How long a child may take to come to its place; then it is killed where it is."""
 LONGEST_S = 60.0
 """How long those that survive may take to stop."""

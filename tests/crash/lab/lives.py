@@ -70,6 +70,40 @@ def read_aside(path: Path) -> tuple[int, Contents]:
     return incarnation, found
 
 
+def year_passed(lines: Iterable[Line]) -> bool:
+    """Whether a clock went so far that what is in the trash has expired."""
+    return any(line.get("jump", 0) > 0 for line in lines)
+
+
+class Ends:
+    """By an audit trail: how many purges the erasures must come from, at least."""
+
+    def __init__(self) -> None:
+        self.purges = 0
+        """Of stores that were there."""
+        self._purged: set[int] = set()
+        self._removed: dict[int, int] = {}
+        self._times: list[tuple[int, int]] = []
+        """Of each erasure in the trash: since when that lay there, and until when."""
+
+    def take(self, event: pyesdb.RecordedEvent, incarnation: int) -> None:
+        if event.type == "StoreRemoved":
+            self._removed.setdefault(incarnation, event.position)
+            if event.json()["purge"]:
+                self.purges += 1
+                self._purged.add(incarnation)
+        elif event.type == "StoreErased" and incarnation not in self._purged:
+            self._times.append((self._removed.get(incarnation, event.position), event.position))
+
+    def emptied(self) -> int:
+        """The fewest purges of the trash that meet all that was erased there."""
+        count, last = 0, -1
+        for since, until in sorted(self._times, key=lambda time: time[1]):
+            if since > last:
+                count, last = count + 1, until
+        return count
+
+
 class LivesCheck:
     """Catalog, disk and events of the stores that come and go."""
 
@@ -118,9 +152,11 @@ class LivesCheck:
         live: int | None = None
         trash: set[int] = set()
         counts: defaultdict[str, int] = defaultdict(int)
+        ends = Ends()
         for event in self._db.audit(store_id=store):
             counts[event.type] += 1
             incarnation = event.json().get("incarnation", live)
+            ends.take(event, incarnation)
             legal = incarnation == live
             match event.type:
                 case "StoreCreated":
@@ -148,20 +184,22 @@ class LivesCheck:
         listed = {found.incarnation for found in self._db.trash() if found.store_id == store}
         if trash != listed:
             self.problems.append(f"{store}: trash {trash} by its history, {listed} in the list")
-        self._counted(store, calls, counts)
+        self._counted(store, calls, counts, ends)
 
-    def _counted(self, store: str, calls: list[Call], counts: dict[str, int]) -> None:
-        removals = counts["StoreRemoved"]
+    def _counted(self, store: str, calls: list[Call], counts: dict[str, int], ends: Ends) -> None:
         for op, count in (
             ("create", counts["StoreCreated"]),
             ("recover", counts["StoreRecovered"]),
+            ("remove", counts["StoreRemoved"] - ends.purges),
         ):
             most = sum(call.op == op and call.may_be_done for call in calls)
             least = sum(call.op == op and call.done for call in calls)
             if not least <= count <= most:
                 self.problems.append(f"{store}: {op} {count} times, not {least} to {most}")
-        if sum(call.op == "remove" and call.done for call in calls) > removals:
-            self.problems.append(f"{store}: removed {removals} times only")
+        most = sum(call.op == "purge" and call.may_be_done for call in calls)
+        least = ends.purges + (0 if year_passed(self._lines) else ends.emptied())
+        if least > most:
+            self.problems.append(f"{store}: erased by {least} purges, and {most} were asked for")
 
     def _own(self, store: str, calls: list[Call]) -> None:
         """Each call had the answer that its state demands, and the last state is there."""

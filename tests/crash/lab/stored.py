@@ -56,6 +56,11 @@ def results_of(call: Call, found: list[Found]) -> list[list[Any]] | None:
     return results
 
 
+def end(call: Call) -> int:
+    """When it was over; a call that nobody answered may be done until now."""
+    return NEVER if call.ended is None else call.ended
+
+
 class Cuts:
     """Which events of a store may be hidden or gone, and which must be hidden."""
 
@@ -73,15 +78,19 @@ class Cuts:
             if cut.about.get("before", NEVER) > event.version:
                 yield cut
 
+    def _hiding(self, event: Found, call: Call) -> Iterator[Call]:
+        """Cuts that may have been made behind the append."""
+        return (cut for cut in self._reaching(event) if call.began < end(cut))
+
     def may_hide(self, event: Found, call: Call) -> bool:
-        return any(
-            call.began < (NEVER if cut.ended is None else cut.ended)
-            for cut in self._reaching(event)
-        )
+        return any(True for _ in self._hiding(event, call))
 
     def may_reclaim(self, event: Found, call: Call) -> bool:
-        return self.may_hide(event, call) and any(
-            call.began < (NEVER if sweep.ended is None else sweep.ended) for sweep in self._sweeps
+        """Whether a sweep may have come behind a cut, and that behind the append."""
+        return any(
+            max(call.began, cut.began) < end(sweep)
+            for cut in self._hiding(event, call)
+            for sweep in self._sweeps
         )
 
     def must_hide(self, event: Found, call: Call) -> bool:
@@ -142,6 +151,7 @@ class StoreCheck:
         self._found = contents(store)
         self._cuts = Cuts(self._calls)
         self._positions = set(self._found.positions)
+        self._floors: dict[str, int] = {}
         self.problems = self._found.problems
         self.settled: dict[str, list[list[Any]] | None] = {}
         """What was found of the calls that nobody had answered."""
@@ -183,7 +193,7 @@ class StoreCheck:
         if not wanted:
             self._say(call, f"the answer does not fit {call.about['p']}")
         for event in wanted:
-            if event.position not in self._positions and self._cuts.may_reclaim(event, call):
+            if event.position not in self._positions and self._reclaimed(event, call):
                 self._positions.add(event.position)
             elif event not in found:
                 self._say(call, f"lost {event}, there are {found[:3]}")
@@ -191,6 +201,21 @@ class StoreCheck:
             self._say(call, f"stored twice or elsewhere: {extra[:3]}")
         if "e" in call.about and wanted and wanted[0].version != call.about["e"] + 1:
             self._say(call, f"expected {call.about['e']}, stored as {wanted[0].version}")
+
+    def _reclaimed(self, event: Found, call: Call) -> bool:
+        """Whether an event may be gone: a sweep takes nothing but what the store says is cut."""
+        return self._cuts.may_reclaim(event, call) and event.version < self._floor(event.stream)
+
+    def _floor(self, stream: str) -> int:
+        """The first version that a reader may see."""
+        if stream not in self._floors:
+            try:
+                self._floors[stream] = self._store.stream_info(stream).first_version
+            except pyesdb.StreamDeleted:
+                self._floors[stream] = NEVER
+            except pyesdb.StreamNotFound:
+                self._floors[stream] = 0
+        return self._floors[stream]
 
     def _outcome(self, call: Call, found: list[Found]) -> list[list[Any]] | None:
         """What the store says of a call that nobody had answered; it must be what is stored."""
