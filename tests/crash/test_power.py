@@ -62,6 +62,7 @@ def test_nothing_is_lost_in_several_cuts_of_several_lives(tmp_path: Path) -> Non
     nothing_lost(report)
     assert report.acknowledged > 500
     assert len(report.cuts) >= 3
+    assert report.looks["answered"] >= 5, report.line()
 
 
 @pytest.mark.parametrize("lies", ["files", "names"])
@@ -83,4 +84,5 @@ def test_the_power_is_cut_200_times(tmp_path: Path, capsys: pytest.CaptureFixtur
     REPORT.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
     nothing_lost(report)
     assert report.acknowledged >= 2000
+    assert report.looks["answered"] >= 50, report.line()
     assert {kind: report.cuts[kind] for kind in MIDST if report.cuts[kind] < 5} == {}

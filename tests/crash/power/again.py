@@ -6,6 +6,7 @@ import copy
 import pickle
 import sys
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from tests.crash.power.lab import image_names, tried
@@ -15,7 +16,8 @@ def main(recording: str, images: int = 2) -> None:
     disk, expected, seed = pickle.loads(Path(recording).read_bytes())
     with tempfile.TemporaryDirectory() as folder:
         for name in image_names(seed, images):
-            problems = tried(disk, copy.deepcopy(expected), name, Path(folder, "image"))
+            looks: Counter[str] = Counter()
+            problems = tried(disk, copy.deepcopy(expected), name, Path(folder, "image"), looks)
             print(name, *(problems or ["nothing is wrong"]), sep="\n  ")
 
 

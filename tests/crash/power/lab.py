@@ -61,6 +61,8 @@ class Report:
     def __init__(self, seed: str) -> None:
         self.seed = seed
         self.cuts: Counter[str] = Counter()
+        self.looks: Counter[str] = Counter()
+        """Stores looked at before any recovery: what was answered, and what was refused."""
         self.images = self.acknowledged = self.operations = self.restarts = 0
         self.problems: list[str] = []
 
@@ -70,6 +72,7 @@ class Report:
             "cuts": self.cuts.total(),
             "where": dict(sorted(self.cuts.items())),
             "images": self.images,
+            "looks": dict(sorted(self.looks.items())),
             "acknowledged": self.acknowledged,
             "operations": self.operations,
             "restarts": self.restarts,
@@ -92,8 +95,9 @@ class Report:
 
     def line(self) -> str:
         where = ", ".join(f"{kind} {count}" for kind, count in sorted(self.cuts.items()))
+        looks = ", ".join(f"{what} {count}" for what, count in sorted(self.looks.items()))
         return (
-            f"power cuts {self.cuts.total()} ({where}), images {self.images}, "
+            f"power cuts {self.cuts.total()} ({where}), images {self.images}, looks: {looks}, "
             f"acknowledged events {self.acknowledged}, logs begun anew {self.restarts}, "
             f"lost: {len(self.problems)}, seed {self.seed}"
         )
@@ -157,7 +161,7 @@ class Life:
         report.restarts += found["restarts"]
         settled = [copy.deepcopy(self.expected) for _ in range(images + 1)]
         for expected, name in zip(settled, image_names(seed, images), strict=True):
-            problems = tried(found["disk"], expected, name, self.folder / "image")
+            problems = tried(found["disk"], expected, name, self.folder / "image", report.looks)
             report.problems += [f"image {name}: {problem}" for problem in problems]
             report.images += 1
         if report.problems:
@@ -199,10 +203,10 @@ def chance_of(image: str) -> Random:
     return Least(0) if image.endswith(LEAST) else Random(image)
 
 
-def tried(disk: Disk, expected: Expected, seed: str, image: Path) -> list[str]:
+def tried(disk: Disk, expected: Expected, seed: str, image: Path, looks: Counter[str]) -> list[str]:
     """What is wrong with the image of this seed."""
     materialise(disk, chance_of(seed), image)
-    problems = check(expected, image / "data", Random(seed))
+    problems = check(expected, image / "data", Random(seed), looks)
     shutil.rmtree(image)
     return problems
 
