@@ -190,13 +190,25 @@ def _faults_tables(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _lab_table(report: dict[str, Any]) -> Iterator[str]:
-    """A laboratory's report: title, seed, figures {name: value}, rows [{fault, times, ...}]."""
+    """A laboratory's report: title, runs {seed, figures {name: value}, rows [{fault, ...}]}."""
     yield from ["", f"## {report['title']}", ""]
-    figures = ", ".join(f"{name}: {value:,}" for name, value in report["figures"].items())
-    yield f"Seed {report['seed']}. {figures}."
+    for run in report["runs"]:
+        figures = ", ".join(f"{name}: {value:,}" for name, value in run["figures"].items())
+        yield f"- Seed {run['seed']}. {figures}."
     yield from ["", "| fault | times | what the user saw | lost |", "|---|---:|---|---|"]
-    for row in report["rows"]:
+    for row in _together(report["runs"]):
         yield f"| {' | '.join(_cell(row[name]) for name in ('fault', 'times', 'seen', 'lost'))} |"
+
+
+def _together(runs: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+    """One row per fault: its times in all runs, and what any of them has lost."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in (row for run in runs for row in run["rows"]):
+        one = found.setdefault(row["fault"], {**row, "times": 0})
+        one["times"] += row["times"]
+        if row["lost"] != "nothing":
+            one["lost"] = row["lost"]
+    return found.values()
 
 
 def faults_page() -> str:
