@@ -20,7 +20,8 @@ import _thread
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -36,7 +37,7 @@ from pyesdb.sqlite import files, swap
 from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store.adopting import adopt
-from pyesdb.store.applier import Applier, Control, MovedError
+from pyesdb.store.applier import Applier, CommitInDoubtError, Control, MovedError
 from pyesdb.telemetry.log import logger
 
 _PATIENCE_S = 0.002
@@ -234,34 +235,55 @@ def make_file(
     """A store's directory with its file, complete and durable, under the store's lock."""
     folder = layout.folder(store_id)
     draft = layout.stores / f".{store_id}.{incarnation}.new"
+    identity: dict[str, int | str] = {
+        "database": database,
+        "store": store_id,
+        "incarnation": incarnation,
+    }
+    with _given_up_on_error(draft, folder):
+        _fill(draft, identity, control, key)
+        hook("file made")
+        files.sync(draft / "store.db")
+        files.sync(draft)
+        os.rename(draft, folder)
+    hook("file in place")
+    files.sync(layout.stores)
+
+
+def _fill(draft: Path, identity: dict[str, int | str], control: Control, key: Key | None) -> None:
     try:
         draft.mkdir(mode=0o700)
     except FileExistsError:  # of one who died
         shutil.rmtree(draft)
         draft.mkdir(mode=0o700)
     path = draft / "store.db"
-    identity: dict[str, int | str] = {
-        "database": database,
-        "store": store_id,
-        "incarnation": incarnation,
-    }
     applier = Applier(path, "os", alone.nobody_waits)
     try:
         connection = files.draft(path, identity, key)
         applier.adopt(connection)
         alone.commit(applier, alone.configured(control))
         files.settle(connection)
-    except BaseException:
+    finally:
         applier.close()
+
+
+@contextmanager
+def _given_up_on_error(draft: Path, folder: Path) -> Generator[None]:
+    """Leave nothing of a draft behind; its errors are those of the store: users know no draft."""
+    try:
+        yield
+    except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)  # on a full disk each try would leave less room
+        shown = error
+        if isinstance(error, CommitInDoubtError):  # in a file that is given up nothing is stored
+            shown = error.error
+        elif isinstance(error, files.FAILURES) and not isinstance(error, PyesdbError):
+            shown = files.translate(error, folder)
+        if isinstance(shown, PyesdbError):
+            shown.args = (str(shown).replace(str(draft), str(folder)),)
+        if shown is not error:
+            raise shown from error
         raise
-    applier.close()
-    hook("file made")
-    files.sync(path)
-    files.sync(draft)
-    os.rename(draft, folder)
-    hook("file in place")
-    files.sync(layout.stores)
 
 
 def _to_trash(node: Node, record: c.Record) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
 import apsw
 
 from tests.crash.faultbook.book import entry
-from tests.crash.faultbook.scene import HURT, Scene
+from tests.crash.faultbook.scene import HURT, Scene, patched
+from tests.crash.faultbook.space import IDENTITY, NEW, SETTINGS
 from tests.crash.faultbook.vfs import FOR_EVER, Fault, faults
 from tests.crash.faults import applier_of
 
 LOG, FILE = f"{HURT}/store.db-wal", f"{HURT}/store.db"
-AGAIN = r"Unavailable: stores/(orders/store.db|more) could not be read .*; look after the disk"
+AGAIN = r"Unavailable: stores/orders/store.db could not be read .*; look after the disk"
 DOUBT = r"OutcomeUnknown: not known whether the command was stored .* again with command_id=\.\.\."
 TIMES = {"once": 1, "three times": 3, "for ever": FOR_EVER}
 
@@ -145,20 +152,64 @@ def catalog(scene: Scene) -> None:
         scene.work()
 
 
-@entry("The file of a new store cannot be written", AGAIN)
+MADE = r"Unavailable: stores/more could not be read or written .*; look after the disk"
+FILLED = r"Unavailable: stores/more/store.db could not be read or written .*; look after the disk"
+
+
+def create_while(scene: Scene, fault: AbstractContextManager[None]) -> None:
+    """Create a store during a fault, then again; nothing is left of the first try."""
+    with fault:
+        scene.call(lambda: scene.db.create_store("more"))
+    assert not list((scene.data / "stores").glob(".*"))
+    scene.db.create_store("more")
+    scene.note("store", "more")
+
+
+def write_of_new(skip: int) -> AbstractContextManager[None]:
+    return faults(Fault("xWrite", NEW, apsw.SQLITE_IOERR_WRITE, skip=skip))
+
+
+@entry("The file of a new store cannot be written", FILLED)
 def create(scene: Scene) -> None:
-    with faults(Fault("xWrite", ".new/store.db", apsw.SQLITE_IOERR_WRITE)):
-        scene.call(lambda: scene.db.create_store("more"))
-    scene.db.create_store("more")
-    scene.note("store", "more")
+    create_while(scene, write_of_new(0))
 
 
-@entry("Shortening the log of a new store fails", AGAIN)
-def truncate(scene: Scene) -> None:
-    with faults(Fault("xTruncate", ".new/store.db-wal", apsw.SQLITE_IOERR_TRUNCATE)):
-        scene.call(lambda: scene.db.create_store("more"))
-    scene.db.create_store("more")
-    scene.note("store", "more")
+@entry("The settings of a new store cannot be written into its file", FILLED)
+def create_settings(scene: Scene) -> None:
+    create_while(scene, write_of_new(IDENTITY))
+
+
+@entry("The file of a new store cannot be given its log", MADE)
+def create_settled(scene: Scene) -> None:
+    create_while(scene, write_of_new(IDENTITY + SETTINGS))
+
+
+def broken(name: str, ending: str) -> AbstractContextManager[None]:
+    """A function of `os` that fails for paths (or descriptors of files) that end like this."""
+    real = getattr(os, name)
+
+    def called(first: int | Path, *args: Any) -> Any:
+        path = os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) else str(first)
+        if path.endswith(ending):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(first, *args)
+
+    return patched(os, name, called)
+
+
+@entry("The fsync of a new store's file fails", MADE)
+def create_sync(scene: Scene) -> None:
+    create_while(scene, broken("fsync", NEW))
+
+
+@entry("The fsync of a new store's directory fails", MADE)
+def create_sync_folder(scene: Scene) -> None:
+    create_while(scene, broken("fsync", ".new"))
+
+
+@entry("A new store's directory cannot be renamed into its place", MADE)
+def create_rename(scene: Scene) -> None:
+    create_while(scene, broken("rename", ".new"))
 
 
 @entry("Reading fails in the middle of a backup", AGAIN)
