@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +18,7 @@ from pyesdb import NewEvent
 from pyesdb.node import drafts, reconcile
 from tests.contract.tools import everything, output_of
 from tests.crash.test_store_life import disk, dying
+from tests.stress.tools import environment
 
 BEFORE = ["draft made", "draft filled"]
 BEHIND = ["noted StoreCreated", "draft identified", "draft in place", "noted StoreReady"]
@@ -166,6 +170,66 @@ def test_a_draft_that_the_catalog_waits_for_is_not_swept(
         with pyesdb.open(data_dir, durability="os"):
             assert (draft / "store.db").exists()
     check(data_dir, "copy", may_be_undone=False)
+
+
+def killed_while_made(data_dir: Path) -> Path:
+    """An empty store of which the catalog knows, and that lies aside."""
+    begin(data_dir)
+    with dying(data_dir, "create", ["file made"]) as following:
+        assert following() == "died"
+    return next((data_dir / "stores").glob(".x.*.new"))
+
+
+def test_what_nobody_makes_any_more_is_swept(data_dir: Path) -> None:
+    begin(data_dir)
+    left = [data_dir / "stores" / f".{name}.new" for name in ("a.b.7", "kept.1", "$system.0")]
+    for path in left:
+        path.mkdir()
+        (path / "store.db").write_bytes(b"half")
+    with pyesdb.open(data_dir, read_only=True):
+        assert all(path.exists() for path in left)
+    with pyesdb.open(data_dir, durability="os"):
+        assert disk(data_dir) == {"$system", "default", "kept"}
+
+
+def test_an_empty_store_that_the_catalog_waits_for_is_not_swept(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any) -> None:
+        raise pyesdb.Unavailable("somebody holds the store")
+
+    made = killed_while_made(data_dir)
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "reconcile", busy)
+        with pyesdb.open(data_dir, durability="os"):
+            assert (made / "store.db").exists()
+    with pyesdb.open(data_dir, durability="os"):
+        assert disk(data_dir) == {"$system", "default", "kept", "x"}
+
+
+HOLD = """
+import sys, pyesdb
+from pathlib import Path
+from pyesdb.sqlite.locks import LockFile
+lock = LockFile(Path(sys.argv[1]))
+print(lock.try_acquire(lock), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_an_empty_store_that_another_process_makes_is_not_swept(data_dir: Path) -> None:
+    begin(data_dir)
+    made = data_dir / "stores" / ".x.7.new"
+    made.mkdir()
+    command = [sys.executable, "-c", HOLD, str(data_dir / "locks" / "x.lock")]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, env=environment()) as maker:
+        assert maker.stdout is not None
+        assert maker.stdout.readline() == b"True\n"
+        with pyesdb.open(data_dir, durability="os"):
+            assert made.exists()
+        maker.communicate()
+    with pyesdb.open(data_dir, durability="os"):
+        assert not made.exists()
 
 
 def test_a_race_with_create_store_has_one_winner(

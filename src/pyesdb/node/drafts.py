@@ -3,6 +3,8 @@
     drafts/<name>/store.db   being filled; later moved to stores/<id> (reconcile)
     drafts/<name>.lock       held by the process that fills it, as long as it lives
 
+    stores/.<id>.<incarnation>.new/   an empty store being made under its store's lock (reconcile)
+
 A draft is swept when its owner is dead and no StoreCreated waits for it. The lock comes first, then
 the look at the catalog: an owner cannot note its draft any more once its lock is taken.
 
@@ -13,14 +15,17 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
 from pyesdb.model.errors import AccessDenied, PyesdbError, Unavailable
 from pyesdb.model.keys import Key
+from pyesdb.node import reconcile
 from pyesdb.node.catalog import CREATED, Catalog
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import Layout
@@ -31,6 +36,7 @@ from pyesdb.telemetry.log import logger
 _TRIES = 10
 _LOCK = ".lock"
 _NAME = re.compile("[0-9a-f]{32}")
+_EMPTY = re.compile(r"\.(.+)\.([0-9]+)\.new")
 
 _mine: set[Path] = set()
 """Drafts of this process: its lock files keep out other processes, and not itself."""
@@ -159,3 +165,22 @@ def _sweep(node: Node, path: Path, name: str) -> None:
             path.unlink(missing_ok=True)
     finally:
         lock.close()
+
+
+def sweep_empty(node: reconcile.Node) -> None:
+    """Delete what a crash has left of empty stores in the making that nobody will make."""
+    with files.typed_errors(node.layout.stores):
+        names = os.listdir(node.layout.stores)
+    for found in filter(None, map(_EMPTY.fullmatch, names)):
+        sweep_one = partial(_sweep_empty, node, node.layout.stores / found[0], *found.groups())
+        try:
+            reconcile.locked(node, found[1], time.monotonic(), sweep_one)
+        except PyesdbError as error:  # another process may be making it; else the next open does it
+            logger.info("%s is not swept: %s", found[0], error)
+
+
+def _sweep_empty(node: reconcile.Node, place: Path, store_id: str, incarnation: str) -> None:
+    """Under the store's lock, so nobody makes it now; what the catalog waits for stays."""
+    record = node.record(store_id)
+    if record is None or (record.last, record.incarnation) != (CREATED, int(incarnation)):
+        shutil.rmtree(place, ignore_errors=True)

@@ -209,6 +209,7 @@ class Node:
             except PyesdbError as error:  # that store only; the next open or call tries again
                 logger.warning("store %s is not at rest: %s", store_id, error)
         drafts.sweep(self)
+        drafts.sweep_empty(self)
 
     # -- runtimes
 

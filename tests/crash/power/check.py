@@ -84,7 +84,7 @@ def check_catalog(expected: Expected, db: pyesdb.Database, directory: Path) -> l
         expected.settle(store, state)
     if states != {"$system": "live"}:
         problems.append(f"stores from nowhere: {states}")
-    names = {path.name for path in (directory / "stores").iterdir() if path.name[0] != "."}
+    names = {path.name for path in (directory / "stores").iterdir()}
     if names != set(listed):
         problems.append(f"catalog {sorted(listed)}, disk {sorted(names)}")
     names = {path.name for path in (directory / "trash").iterdir()}
