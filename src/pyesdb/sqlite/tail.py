@@ -1,4 +1,5 @@
-"""The end of a write-ahead log: whether COMMITs lie behind what SQLite takes of it.
+"""The end of a write-ahead log: whether COMMITs lie behind what SQLite takes of it; and its frames,
+made durable before others are put behind them.
 
 After a crash SQLite reads a log up to the first frame whose checksum is wrong, and takes what
 follows for a write that the crash cut short. In a log that is synced at every COMMIT such a write
@@ -26,6 +27,7 @@ _HEADER, _FRAME = 32, 24
 _LITTLE, _BIG = 0x377F0682, 0x377F0683
 _GAP = 8
 """Frames in a row that may be damaged beyond recognition."""
+_CHUNK = 1 << 20
 
 
 class _Log(NamedTuple):
@@ -79,6 +81,40 @@ def _header(log: Path) -> bytes:
             return file.read(_HEADER)
     except FileNotFoundError:
         return b""
+
+
+def write_again(connection: apsw.Connection, path: Path) -> None:
+    """Make durable what SQLite has read of the log: it may never have reached the disk.
+
+    An fsync that fails leaves pages that can be read and are called clean: Linux never writes them,
+    and the next fsync succeeds. So a COMMIT that failed is found by the next process, which puts
+    others behind it; after a power cut they lie behind a hole. Writing the same bytes once more
+    makes them dirty. Not a checkpoint: over a log with such a hole it would leave new pages in the
+    file that older frames of the log hide. What remains: a process that only reads the store and is
+    the last to close it makes such a checkpoint. (Rebello et al., "Can Applications Recover from
+    fsync Failures?", 2020.) For a store whose COMMITs are synced; raises the library's errors.
+    """
+    with typed_errors(path):
+        end = _end(connection)
+        if end <= 0:
+            return
+        connection.execute("BEGIN IMMEDIATE")  # nobody writes to the log, or begins it anew
+        try:
+            _copy_in_place(Path(f"{path}-wal"), end)
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def _copy_in_place(path: Path, frames: int) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        log = _open(descriptor)
+        left, at = 0 if log is None else _HEADER + frames * log.size, 0
+        while content := os.pread(descriptor, min(_CHUNK, left - at), at):
+            at += os.pwrite(descriptor, content, at)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _end(connection: apsw.Connection) -> int:

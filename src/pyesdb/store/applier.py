@@ -152,6 +152,8 @@ class Applier:
                 raise MovedError
             if self.synced and self._opened_with == "fsync":
                 tail.check(self._connection, self._path)
+            if self._opened_with == "fsync":
+                tail.write_again(self._connection, self._path)
         except BaseException:
             self.close()
             raise

@@ -34,16 +34,25 @@ class File:
     def __init__(self, durable: bytes = b"") -> None:
         self.durable = bytearray(durable)
         self.pending: list[Write | Size] = []
+        self.cached: bytearray | None = None
+        """What readers see of `durable`, when writes were lost that they still see."""
         self.handles = 0
         """Open through the VFS, which reports its writes; else it is looked at now and then."""
 
     def sync(self) -> None:
         put(self.durable, self.pending)
+        if self.cached is not None:
+            put(self.cached, self.pending)
+        self.pending.clear()
+
+    def fail_to_sync(self) -> None:
+        """As Linux does: what was written can be read, and is never written unless it is again."""
+        self.cached = bytearray(self.now())
         self.pending.clear()
 
     def now(self) -> bytes:
         """What a reader sees before the cut."""
-        return written(self.durable, self.pending)
+        return written(self.durable if self.cached is None else self.cached, self.pending)
 
     def look(self, content: bytes) -> None:
         """Somebody wrote to it past the VFS: this is what is in it."""

@@ -1,7 +1,7 @@
 """Watches what Python does to files and names: the calls of `os`, wrapped.
 
-Content that Python writes is not seen; it is looked at when somebody syncs the file, opens it
-through the VFS, or when the power goes.
+Content that Python writes, but for `pwrite`, is not seen; it is looked at when somebody syncs the
+file, opens it through the VFS, or when the power goes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 
 import apsw
 
-from tests.crash.power.disk import Disk, File, Folder
+from tests.crash.power.disk import Disk, File, Folder, Write
 from tests.crash.power.vfs import Cut, PowerVFS, State, lock, nothing, operation
 
 REAL = {
     name: getattr(os, name)
-    for name in ("open", "rename", "link", "unlink", "rmdir", "mkdir", "fsync")
+    for name in ("open", "rename", "link", "unlink", "rmdir", "mkdir", "fsync", "pwrite")
 }
 
 
@@ -104,6 +104,18 @@ def _fsync(descriptor: Any) -> None:
             node.sync()
 
 
+def _pwrite(descriptor: int, data: bytes, offset: int) -> int:
+    path = os.readlink(f"/proc/self/fd/{descriptor}")
+    with lock:
+        node = State.disk.find(path)
+        if not isinstance(node, File):
+            return REAL["pwrite"](descriptor, data, offset)
+        step = Write(offset, bytes(data))
+        operation("write", path, node, lambda: node.pending.append(step))
+        node.pending.append(step)
+        return REAL["pwrite"](descriptor, data, offset)
+
+
 def watch(disk: Disk, cut: Cut) -> PowerVFS:
     """From now on; the VFS must be kept as long as SQLite is used."""
     State.disk, State.cut = disk, cut
@@ -115,5 +127,5 @@ def watch(disk: Disk, cut: Cut) -> PowerVFS:
     apsw.set_default_vfs(default)
     os.open, os.mkdir, os.rename, os.replace = _open, _mkdir, _rename, _rename
     os.link, os.unlink, os.rmdir, os.fsync = _link, _remover("unlink"), _remover("rmdir"), _fsync
-    os.remove = os.unlink
+    os.remove, os.pwrite = os.unlink, _pwrite
     return vfs

@@ -33,6 +33,10 @@ class Cut:
     def __init__(self, kind: str, number: int, record: int, lies: str) -> None:
         self.kind, self.number, self.record, self.lies = kind, number, record, lies
         self.counts: Counter[str] = Counter()
+        self.failing = ""
+        """The next sync of a file whose path ends like this fails, as it does on Linux."""
+        self.kills = False
+        """The process is killed when that has failed; what it left is written to `record`."""
         self.restarts = 0
         """How often a log began anew over its older content."""
 
@@ -159,6 +163,12 @@ class PowerFile(apsw.VFSFile):
             return
         with lock:
             operation("sync", self.path, self.file, nothing)
+            if State.cut.failing and self.path.endswith(State.cut.failing):
+                State.cut.failing = ""
+                self.file.fail_to_sync()
+                if State.cut.kills:
+                    end("killed")
+                raise apsw.exception_for(apsw.SQLITE_IOERR_FSYNC)
             if State.cut.lies == "files":
                 return
             self.file.sync()
