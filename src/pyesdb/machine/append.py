@@ -222,7 +222,9 @@ def _write(tx: Tx, part: StreamAppend) -> Result:
         if tags:
             encoded_tags = encode_tags(tags)
             for tag in tags:
-                tx.new_event_tags += (tx.tag_id(tag), position)
+                tag_id = tx.tag_id(tag)
+                tx.new_event_tags += (tag_id, position)
+                tx.gathered_tags.add(tag_id)
         events += (
             position,
             id_,

@@ -31,7 +31,8 @@ def matching_position(tx: Tx, condition: Condition) -> int | Refused | None:
     after = condition.after
     if after >= tx.state.position:
         return None
-    tx.flush()
+    if any(_may_be_gathered(tx, clause) for clause in condition.clauses):
+        tx.flush()
     budget = _Budget()
     for clause in condition.clauses:
         found = _matching(tx, clause, after, budget)
@@ -46,6 +47,14 @@ def matching_position(tx: Tx, condition: Condition) -> int | Refused | None:
                 "pass after=, or select by a rarer tag",
             )
     return None
+
+
+def _may_be_gathered(tx: Tx, clause: Clause) -> bool:
+    """Whether an event that is not written yet may match: one with each of the clause's tags.
+
+    Commands of one entry seldom share tags, and their rows go into few statements then.
+    """
+    return bool(tx.new_events) and all(tx.tags.get(tag) in tx.gathered_tags for tag in clause.tags)
 
 
 def _matching(tx: Tx, clause: Clause, after: int, budget: _Budget) -> int | None:

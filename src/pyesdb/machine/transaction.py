@@ -113,6 +113,7 @@ class Tx:
         self.new_tags: list[Any] = []
         self.new_events: list[Any] = []
         self.new_event_tags: list[Any] = []
+        self.gathered_tags: set[int | None] = set()
         self.new_payloads: list[Any] = []
         self.new_records: list[Any] = []
         self.dirty: dict[str, Stream] = {}
@@ -203,6 +204,7 @@ class Tx:
             for (name, columns), values in zip(_OTHERS, self._others, strict=True):
                 if values:
                     self._insert(name, columns, values)
+            self.gathered_tags.clear()
         if self.dirty:
             for stream in self.dirty.values():
                 self.run(
