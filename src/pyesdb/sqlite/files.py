@@ -267,14 +267,22 @@ def create(path: Path, identity: dict[str, int | str], key: Key | None = None) -
         sync(path)
 
 
+def _write_new(path: Path, content: bytes) -> None:
+    """Write a file of its owner's; no file object, which an interrupt could leave to complain."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        while content:
+            content = content[os.write(descriptor, content) :]
+    finally:
+        os.close(descriptor)
+
+
 def draft(path: Path, identity: dict[str, int | str], key: Key | None = None) -> Connection:
     """Write a new store file with its identity; who fills it calls `settle` and `sync`."""
     with typed_errors(path):
         for suffix in ("-wal", "-shm"):
             Path(f"{path}{suffix}").unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(template() if key is None else b"")
+        _write_new(path, template() if key is None else b"")
         flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOMUTEX
         if key is None:
             connection = apsw.Connection(str(path), flags=flags, vfs=VFS)
