@@ -15,6 +15,7 @@ from typing import Any as _Any
 
 from pyesdb.embedded.database import Database, open  # noqa: A004
 from pyesdb.embedded.events import Events, Loaded
+from pyesdb.embedded.follow import Follower
 from pyesdb.embedded.store import Store
 from pyesdb.model.config import ServerSettings, StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from pyesdb.embedded.aio import AsyncStore
     from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
     from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
+    from pyesdb.embedded.aiofollow import AsyncFollower
 
     __version__: str
 
@@ -106,6 +108,7 @@ _LATER = {
     "open_async": "pyesdb.embedded.aiodatabase",
     "AsyncEvents": "pyesdb.embedded.aioevents",
     "AsyncLoaded": "pyesdb.embedded.aioevents",
+    "AsyncFollower": "pyesdb.embedded.aiofollow",
 }
 """The asynchronous half and what it needs of asyncio are loaded when first asked for (PEP 562):
 they are a third of the time of an import."""
@@ -144,6 +147,7 @@ __all__ = [
     "AppendResult",
     "AsyncDatabase",
     "AsyncEvents",
+    "AsyncFollower",
     "AsyncLoaded",
     "AsyncStore",
     "BackupInfo",
@@ -164,6 +168,7 @@ __all__ = [
     "Events",
     "ExpectedVersion",
     "Fault",
+    "Follower",
     "Forked",
     "HistoryChanged",
     "Internal",

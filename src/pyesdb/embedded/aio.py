@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from uuid import UUID
 
 from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded, Loop
+from pyesdb.embedded.aiofollow import AsyncFollower
 from pyesdb.embedded.calls import Calls
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream
@@ -26,7 +27,7 @@ from pyesdb.model.results import (
     VerifyResult,
 )
 from pyesdb.model.selectors import AppendCondition, Selector
-from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
+from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
 from pyesdb.store.deadlines import POLL_S
@@ -305,6 +306,21 @@ class AsyncStore:
         events = self.read(stream, from_version=behind, to_version=to_version, missing_ok=True)
         await events.__aenter__()
         return AsyncLoaded(snapshot, events)
+
+    def follow(
+        self,
+        select: Selector | None = None,
+        *,
+        after: int | Cursor | Literal["end"] = 0,
+        system: bool = False,
+    ) -> AsyncFollower:
+        """See `Store.follow`; not awaited, and started when entered or first stepped."""
+        return AsyncFollower(
+            lambda: self._calls.follow(select, after, system=system),
+            self._in_pool,
+            self._loop,
+            self._handle.check_open,
+        )
 
     async def stats(self) -> StoreStats:
         """See `Store.stats`."""

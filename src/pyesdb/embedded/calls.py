@@ -12,6 +12,7 @@ from pyesdb.model.encoding import decode_json
 from pyesdb.model.errors import (
     Corrupt,
     DeadlineExceeded,
+    HistoryChanged,
     RequestError,
     SnapshotNotFound,
     Unavailable,
@@ -20,10 +21,11 @@ from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.outcomes import Appended, Done, Outcome
 from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot, StoreInfo, VerifyResult
 from pyesdb.model.selectors import Selector, check_selector
-from pyesdb.model.versions import Token
+from pyesdb.model.versions import Cursor, Token
 from pyesdb.node import listing
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries
+from pyesdb.store.follow import Follow
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import AllRead, StreamRead, Until
 from pyesdb.store.runtime import StoreRuntime
@@ -129,6 +131,31 @@ class Calls:
             backwards=checks.check_bool(backwards, "backwards"),
             system=checks.check_bool(system, "system"),
         )
+
+    def follow(
+        self,
+        select: Selector | None,
+        after: int | Cursor | Literal["end"],
+        *,
+        system: bool,
+    ) -> Follow:
+        """Where a follower starts; "end" is the head now."""
+        selector = None if select is None or select == _EVERYTHING else check_selector(select)
+        checks.check_bool(system, "system")
+        runtime = self.handle.runtime()
+        if isinstance(after, Cursor):
+            if after.incarnation != runtime.incarnation:
+                raise HistoryChanged(
+                    f"cursor {after} belongs to another history of store {runtime.store_id!r}: "
+                    "start anew, with after=0"
+                )
+            position = after.position
+        elif isinstance(after, str):
+            checks.check_one_of(after, "after", ("end",))
+            position = runtime.ask(queries.head)
+        else:
+            position = checks.check_int(after, "after")
+        return Follow(runtime, position, selector, system=system)
 
     def wait(
         self, consistency: Literal["local", "linearizable"], at_least: Any, timeout: Any

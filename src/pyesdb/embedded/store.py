@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pyesdb.embedded.calls import Calls
 from pyesdb.embedded.events import Events, Loaded
+from pyesdb.embedded.follow import Follower
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.results import (
@@ -21,7 +22,7 @@ from pyesdb.model.results import (
     VerifyResult,
 )
 from pyesdb.model.selectors import AppendCondition, Selector
-from pyesdb.model.versions import ExpectedVersion, StreamState, StreamVersion, Token
+from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
 from pyesdb.store.deadlines import POLL_S
@@ -290,6 +291,22 @@ class Store:
             snapshot,
             self.read(stream, from_version=behind, to_version=to_version, missing_ok=True),
         )
+
+    # -- following
+
+    def follow(
+        self,
+        select: Selector | None = None,
+        *,
+        after: int | Cursor | Literal["end"] = 0,
+        system: bool = False,
+    ) -> Follower:
+        """Events behind `after`, stored ones first and then those that come, in one iterator.
+
+        `after`: a position, the `cursor` of an earlier follower, or "end": what comes from now on.
+        Raises HistoryChanged for a cursor of another history of the store.
+        """
+        return Follower(self._calls.follow(select, after, system=system), self._handle.check_open)
 
     def stats(self) -> StoreStats:
         """The figures of this store, in the same time whatever its size."""

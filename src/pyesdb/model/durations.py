@@ -54,3 +54,15 @@ def timeout_s(value: object) -> float:
             "it is in seconds, not milliseconds"
         )
     return found
+
+
+def wait_s(value: object) -> float | None:
+    """The longest wait of `get(timeout=)` in seconds, 0: do not wait, None: no limit."""
+    if value is None:
+        return None
+    found = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not found >= 0:
+        raise RequestError(
+            f"timeout must be seconds (0: do not wait) or a timedelta, not {value!r:.60}"
+        )
+    return float(found)

@@ -32,6 +32,7 @@ from pyesdb.node.duties import Duties
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import MARKER, Layout, lock_database, make_folders, prepare
 from pyesdb.node.opened import OpenStores, default_most
+from pyesdb.node.poller import Poller
 from pyesdb.node.system import make_system
 from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
@@ -73,6 +74,7 @@ class Node:
         """Those that somebody has a handle of, or that are open."""
         self.opened = OpenStores(read_only=read_only)
         self.duties = Duties()
+        self.poller = Poller(needed=not exclusive)
         self._lock_files: dict[str, LockFile] = {}
         self.pool = ThreadPoolExecutor(2, thread_name_prefix="pyesdb")
         # apart from the pool: what waits there for a commit must not keep its leader from a thread
@@ -119,11 +121,9 @@ class Node:
     def lock_file(self, store_id: str) -> LockFile:
         """The lock file of a store; one object per path and process."""
         with self._mutex:
-            found = self._lock_files.get(store_id)
-            if found is None:
-                path = self.layout.lock(store_id)
-                found = self._lock_files[store_id] = LockFile(path)
-            return found
+            if store_id not in self._lock_files:
+                self._lock_files[store_id] = LockFile(self.layout.lock(store_id))
+            return self._lock_files[store_id]
 
     def config_of(self, record: Record) -> StoreConfig:
         """The effective settings of a store."""
@@ -238,6 +238,7 @@ class Node:
             pool=self.leaders,
             on_moved=self._moved,
             on_open=self._opening,
+            on_wait=self.poller.watch,
             keys=self.keys.of(store_id),
             database=self.database,
         )
@@ -324,9 +325,10 @@ class Node:
 
     def led_here(self) -> bool:
         """Whether this very thread is inside a commit of one of the stores."""
-        return any(r.outbox.led_here() for r in [*self._known(), self.system])
+        return any(r.outbox.led_here() for r in [*self.known(), self.system])
 
-    def _known(self) -> list[StoreRuntime]:
+    def known(self) -> list[StoreRuntime]:
+        """The stores that somebody has a handle of, or that are open; not `$system`."""
         with self._mutex:
             return list(self._runtimes.values())
 
@@ -350,7 +352,7 @@ class Node:
             if self._runtimes.get(runtime.store_id) is runtime:
                 del self._runtimes[runtime.store_id]
         self.opened.forget(runtime)
-        runtime.ended = error
+        runtime.end(error)
         threading.Thread(target=runtime.dispose, args=(error,), daemon=True).start()
         return error
 
@@ -376,7 +378,8 @@ class Node:
         """Close everything; `unlock`: nobody else in this process has the database's lock."""
         self.ended = error
         self.duties.stop()
-        runtimes = self._known()
+        self.poller.stop()
+        runtimes = self.known()
         system = getattr(self, "system", None)
         for runtime in [*runtimes, *([system] if system else [])]:
             runtime.close(error)

@@ -66,6 +66,8 @@ def release(node: Node) -> None:
     with _registry_lock:
         node.users -= 1
         if node.users > 0:
+            for runtime in node.known():  # who waits through the handle that closes learns it
+                runtime.ring()
             return
         for key in [key for key, found in _registry.items() if found is node]:
             del _registry[key]

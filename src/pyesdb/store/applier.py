@@ -17,6 +17,7 @@ from pyesdb.model.limits import EXPIRES_US
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite import files, tail
 from pyesdb.sqlite.cipher import Keys
+from pyesdb.store.head import Bell, Head
 from pyesdb.telemetry.log import logger
 
 Settle = Callable[[Entry, list[Outcome]], None]
@@ -57,6 +58,8 @@ class Applier:
         on_open: Callable[[], None] = lambda: None,
         keys: Keys | None = None,
         database: str | None = None,
+        head: Head | None = None,
+        changes: Bell | None = None,
     ) -> None:
         self._path = path
         self._name = str(path)
@@ -78,6 +81,9 @@ class Applier:
         self._data_version = -1
         self.newest = 0
         """The number of the last entry committed here; stays when the file is closed."""
+        self.head = head or Head()
+        self.changes = changes or Bell()
+        """Rings at every entry."""
 
     @property
     def open(self) -> bool:
@@ -230,6 +236,9 @@ class Applier:
         tx.publish()
         self.newest = entry.seq
         self._data_version = connection.data_version()
+        self.head.committed(tx.state.position)
+        if self.changes.waiting:
+            self.changes.ring()
         return outcomes
 
     def rollback(self) -> None:

@@ -94,15 +94,23 @@ class Read:
 
     def open(self) -> list[RecordedEvent]:
         """Fix the end, and return the first page; raises what is wrong with the stream."""
-        page = self._source.ask(self._open)
+        page = self.begin()
         return page if page or self.over else self.next_page()
 
     def next_page(self) -> list[RecordedEvent]:
         """The next page; empty at the end. One short read transaction for each piece scanned."""
         events: list[RecordedEvent] = []
         while not events and not self.over:
-            events = self._source.ask(self._fetch)
+            events = self.piece()
         return events
+
+    def begin(self) -> list[RecordedEvent]:
+        """Fix the end, and return the first piece; empty though not `over`: nothing selected."""
+        return self._source.ask(self._open)
+
+    def piece(self) -> list[RecordedEvent]:
+        """The next piece, after `begin` and while not `over`; it may be empty, too."""
+        return self._source.ask(self._fetch)
 
     def _open(self, reader: Reader) -> list[RecordedEvent]:
         self._start(reader)
@@ -279,6 +287,11 @@ class AllRead(Read):
         self._system = system
         self._hide = False
         self._plan: Plan | None = None
+
+    @property
+    def scanned_to(self) -> int:
+        """The last position examined, selected or not (of a read forwards)."""
+        return self._head if self.over else self._low
 
     def _start(self, reader: Reader) -> None:
         self._head = int(reader.all("head")[0][0])

@@ -31,6 +31,7 @@ from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
+from pyesdb.store.head import Bell, Head
 from pyesdb.store.outbox import Outbox
 from pyesdb.store.readers import Names, Reader, Readers
 from pyesdb.telemetry.clock import now_us
@@ -59,6 +60,7 @@ class StoreRuntime:
         pool: Executor,
         on_moved: Callable[[StoreRuntime], PyesdbError],
         on_open: Callable[[StoreRuntime], None],
+        on_wait: Callable[[StoreRuntime], None],
         keys: Keys | None = None,
         database: str | None = None,
     ) -> None:
@@ -76,10 +78,15 @@ class StoreRuntime:
         self.shown = False
         """Whether it was shown what the catalog says since its files are open."""
         self._expired = 0.0
+        self._noticed = 0
+        """The last entry that `look` has told of."""
         self._pool = pool
         self._on_open = on_open
         self._mutex = threading.Lock()
         self._configuring = threading.Lock()
+        self.head = Head(lambda: on_wait(self))
+        self.changes = Bell(lambda: on_wait(self))
+        """Rings at every entry, of this process or another one."""
         self.applier = Applier(
             path,
             config.durability,
@@ -88,6 +95,8 @@ class StoreRuntime:
             lambda: on_open(self),
             keys,
             database,
+            self.head,
+            self.changes,
         )
         self.applier.control = control
         self._log = LocalLog(self.applier, lock, now_us)
@@ -190,6 +199,32 @@ class StoreRuntime:
             return self.ask(queries.applied) >= at_least.applied
         return self.ask(queries.head) >= at_least
 
+    # -- waking
+
+    @property
+    def watched(self) -> bool:
+        """Whether somebody waits for what is new."""
+        return bool(self.head.waiting or self.changes.waiting)
+
+    def ring(self) -> None:
+        """Let all who wait look again."""
+        self.head.ring()
+        self.changes.ring()
+
+    def look(self) -> None:
+        """Take notice of what other processes committed; raises what reads raise."""
+        applied, position = self._ask(lambda reader: (queries.applied(reader), queries.head(reader)))
+        self.head.seen(position)
+        if applied > self._noticed:
+            self._noticed = applied
+            self.changes.ring()
+
+    def end(self, error: PyesdbError) -> None:
+        """From now on calls raise `error`, and those that wait learn it."""
+        if self.ended is None:
+            self.ended = error
+        self.ring()
+
     # -- duties
 
     def expire(self, timeout_s: float) -> None:
@@ -266,8 +301,7 @@ class StoreRuntime:
 
     def close(self, error: PyesdbError) -> None:
         """Calls under way end; new ones raise `error`."""
-        if self.ended is None:
-            self.ended = error
+        self.end(error)
         self.dispose(error)
 
     def dispose(self, error: PyesdbError) -> None:
