@@ -107,7 +107,7 @@ class DrivenIterator(Driven):
 
 
 def _driven(runner: Runner, value: Any) -> Any:
-    if isinstance(value, pyesdb.AsyncEvents):
+    if isinstance(value, pyesdb.AsyncEvents | pyesdb.AsyncFollower):
         runner.call(value.__aenter__)  # a synchronous read starts with the call
         return DrivenIterator(runner, value)
     if hasattr(value, "__anext__"):

@@ -58,7 +58,7 @@ class Follow:
             mark = read.head
             read = None if read.over else read
         except BaseException:
-            self._read = None
+            self._read, self._mark = None, -1
             raise
         # together: nothing is called here, so no signal comes in between
         self._page = events

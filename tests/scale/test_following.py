@@ -1,0 +1,407 @@
+"""Followers below their faces: nobody is missed, nobody is woken for nothing, nobody is in the way.
+
+Where a test needs a moment, it makes it: a commit between a look and a wait, a look of the poller.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyesdb
+from pyesdb import NewEvent, select
+from pyesdb.node import poller
+from pyesdb.store.follow import Follow
+from pyesdb.store.head import Bell, Head, SyncWaiter
+from tests.contract.tools import new_events, one, output_of, positions
+from tests.scale.tools import let_rest, node_of, store_files, threads
+
+SOON_S = 30.0
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[pyesdb.Database]:
+    with pyesdb.open(tmp_path / "data", durability="os") as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(database: pyesdb.Database) -> pyesdb.Store:
+    return database.store()
+
+
+def runtime_of(store: Any) -> Any:
+    return store._handle.runtime()
+
+
+def drained(follow: Follow, into: list[Any] | None = None) -> list[Any]:
+    found: list[Any] = [] if into is None else into
+    while follow.behind:
+        follow.fill()
+        while (event := follow.take()) is not None:
+            found.append(event)
+    return found
+
+
+# -- signals
+
+
+def test_a_commit_between_the_look_and_the_wait_is_not_missed(
+    store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = store.follow()
+    assert follower.get(0) is None
+    head = runtime_of(store).head
+
+    def add(waiter: Any) -> None:
+        store.append("a", one())
+        Head.add(head, waiter)
+
+    monkeypatch.setattr(head, "add", add)
+    waits = []
+    monkeypatch.setattr(SyncWaiter, "wait", lambda _, timeout_s: waits.append(timeout_s))
+    event = follower.get(SOON_S)
+    assert event is not None
+    assert event.position == 1
+    assert waits == []
+
+
+def test_a_commit_behind_the_registration_wakes(
+    store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follower = store.follow()
+    wait = SyncWaiter.wait
+
+    def append_and_wait(waiter: SyncWaiter, timeout_s: float | None) -> bool:
+        store.append("a", one())
+        return wait(waiter, timeout_s)
+
+    monkeypatch.setattr(SyncWaiter, "wait", append_and_wait)
+    event = follower.get(SOON_S)
+    assert event is not None
+
+
+def test_a_removal_between_the_look_and_the_wait_is_not_missed(
+    database: pyesdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = database.create_store("going")
+    follower = store.follow()
+    head = runtime_of(store).head
+
+    def add(waiter: Any) -> None:
+        database.remove_store("going")
+        Head.add(head, waiter)
+
+    monkeypatch.setattr(head, "add", add)
+    with pytest.raises(pyesdb.StoreRemoved):
+        follower.get(SOON_S)
+
+
+def test_a_head_never_goes_back() -> None:
+    head = Head()
+    head.committed(7)
+    head.seen(5)
+    head.committed(6)
+    assert head.position == 7
+    head.seen(9)
+    head.committed(8)
+    assert head.position == 9
+
+
+def test_a_bell_wakes_each_waiter_once() -> None:
+    bell, waiter = Bell(), SyncWaiter()
+    bell.ring()
+    bell.add(waiter)
+    bell.ring()
+    bell.ring()
+    assert waiter.wait(0)
+    assert not waiter.wait(0)
+    bell.add(waiter)
+    bell.discard(waiter)
+    bell.ring()
+    assert not waiter.wait(0)
+
+
+# -- the cursor
+
+
+def test_a_page_is_bounded(store: pyesdb.Store) -> None:
+    for _ in range(5):
+        store.append("a", new_events(1000))
+    follow = Follow(runtime_of(store), 0, None, system=False)
+    sizes = []
+    while follow.behind:
+        follow.fill()
+        sizes.append(sum(1 for _ in iter(follow.take, None)))
+    assert sum(sizes) == 5000
+    assert max(sizes) <= 1024
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_an_interrupted_read_passes_nothing_over(
+    store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Raised before or behind the read of a piece, whichever piece it is."""
+    for _ in range(3):
+        store.append("a", new_events(1000))
+    runtime = runtime_of(store)
+    follow = Follow(runtime, 0, None, system=False)
+    ask, calls = runtime.ask, iter(range(100))
+
+    def interrupted(question: Any) -> Any:
+        count = next(calls)
+        found = ask(question) if number % 2 else None
+        if count == number // 2:
+            raise KeyboardInterrupt
+        return ask(question) if found is None else found
+
+    monkeypatch.setattr(runtime, "ask", interrupted)
+    found: list[Any] = []
+    with pytest.raises(KeyboardInterrupt):
+        drained(follow, found)
+    drained(follow, found)
+    assert positions(found) == list(range(1, 3001))
+
+
+def test_streams_of_the_system_are_left_out_unless_asked_for(database: pyesdb.Database) -> None:
+    catalog = node_of(database).system
+    follow = Follow(catalog, 0, None, system=False)
+    assert drained(follow) == []
+    assert follow.position == catalog.head.position > 0
+    assert "StoreCreated" in [e.type for e in drained(Follow(catalog, 0, None, system=True))]
+
+
+# -- many followers
+
+
+def test_idle_followers_are_not_woken_and_hold_nothing(
+    database: pyesdb.Database, store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    fills = []
+    fill = Follow.fill
+    monkeypatch.setattr(Follow, "fill", lambda follow: (fills.append(follow), fill(follow)))
+    store.append("a", one())
+
+    async def main() -> None:
+        async with await pyesdb.open_async(tmp_path / "data") as other:
+            source = other.store()
+            followers = [source.follow() for _ in range(1000)]
+            for follower in followers:
+                assert (await anext(follower)).position == 1
+            tasks = [asyncio.create_task(anext(follower)) for follower in followers]
+            while len(runtime_of(store).head.waiting) < 1000:
+                await asyncio.sleep(0.001)
+            fills.clear()
+            before = threads()
+            watched = node_of(database).poller._watched
+            for _ in range(100):  # 100 looks of the poller, and nobody commits
+                watched[runtime_of(store)].look(time.monotonic())
+            await asyncio.sleep(0)
+            assert fills == []
+            await asyncio.to_thread(let_rest, store)
+            assert store_files(tmp_path / "data") == []
+            assert threads() <= before
+            await source.append("a", one())
+            assert {(await task).position for task in tasks} == {2}
+            assert len(fills) == 1000
+
+    asyncio.run(main())
+
+
+def test_followers_that_stand_still_are_in_nobodys_way(
+    database: pyesdb.Database, store: pyesdb.Store
+) -> None:
+    """100 of 1,000 stop reading in the middle of a page: the log is moved into the file."""
+    store.append("a", new_events(100))
+    still = [store.follow() for _ in range(100)]
+    followers = [store.follow(select.event_type("Happened")) for _ in range(900)] + still
+    for follower in followers:
+        next(follower)
+    for _ in range(60):
+        store.append("b", [NewEvent("B", {"text": "x" * 1000}) for _ in range(300)])
+    for follower in followers[:900]:
+        assert sum(1 for _ in iter(lambda: follower.get(0), None)) == 99  # noqa: B023
+    runtime = runtime_of(store)
+    assert len(runtime.outbox._queue) == 0
+    assert runtime.head.waiting == {}
+    connection = runtime.applier._connection
+    pages, moved = connection.wal_checkpoint(mode=0)
+    assert pages == moved
+    assert [follower.position for follower in still] == [1] * 100
+    assert sum(1 for _ in iter(lambda: still[0].get(0), None)) == 99 + 60 * 300
+
+
+def test_a_follower_thread_beside_a_writer_sees_every_position(store: pyesdb.Store) -> None:
+    follower = store.follow()
+    found: list[int] = []
+
+    def read() -> None:
+        found.extend(event.position for event in follower)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    for number in range(2000):
+        store.append(f"s-{number % 7}", one())
+    last = store.append("end", one()).position
+    while len(found) < (last or 0) and reading.is_alive():
+        time.sleep(0.001)
+    follower.stop()
+    reading.join()
+    assert found == list(range(1, 2002))
+
+
+# -- other processes
+
+APPENDING = """
+import sys, pyesdb
+with pyesdb.open(sys.argv[1]) as db:
+    for n in range(int(sys.argv[2])):
+        db.store().append("there", pyesdb.NewEvent("There", {"n": n}))
+"""
+REMOVING = """
+import sys, pyesdb
+with pyesdb.open(sys.argv[1]) as db:
+    db.remove_store("going")
+"""
+
+
+@pytest.mark.parametrize("selector", [None, select.stream("there")], ids=["all", "stream"])
+def test_commits_of_another_process_are_followed(
+    store: pyesdb.Store, tmp_path: Path, selector: Any
+) -> None:
+    follower = store.follow(selector)
+    found: list[int] = []
+
+    def read() -> None:
+        found.extend(event.json()["n"] for _, event in zip(range(200), follower, strict=False))
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    output_of(APPENDING, str(tmp_path / "data"), "201")
+    reading.join(SOON_S)
+    follower.stop()
+    assert found == list(range(200))
+
+
+def test_a_removal_in_another_process_ends_a_follower(
+    database: pyesdb.Database, tmp_path: Path
+) -> None:
+    follower = database.create_store("going").follow()
+    ended: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            follower.get(SOON_S)
+        except pyesdb.PyesdbError as error:
+            ended.append(error)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    output_of(REMOVING, str(tmp_path / "data"))
+    reading.join()
+    assert [type(error) for error in ended] == [pyesdb.StoreRemoved]
+
+
+def test_who_has_the_directory_alone_polls_nothing(tmp_path: Path) -> None:
+    with pyesdb.open(tmp_path / "own", exclusive=True) as database:
+        runtime_of(database.store()).head.add(SyncWaiter())
+        assert "pyesdb-poll" not in [thread.name for thread in threading.enumerate()]
+
+
+class Told:
+    """A store as the poller sees it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.looks = 0
+        self.watched = True
+        self.ended = None
+        self.while_looking: Any = lambda: None
+
+    def look(self) -> None:
+        self.looks += 1
+        self.while_looking()
+
+    def ring(self) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    (tmp_path / "file").write_bytes(b"")
+    return Told(tmp_path / "file")
+
+
+def log_of(told: Told) -> Path:
+    return Path(f"{told.path}-wal")
+
+
+def test_the_poller_asks_when_the_log_has_changed_and_once_more(told: Told) -> None:
+    """Once more: two writes within a tick of the file system's clock look like one."""
+    watched = poller.Watched(told, 0.0)  # type: ignore[arg-type]
+    looks = []
+    for number in range(8):
+        if number in (3, 7):
+            log_of(told).write_bytes(b"x" * number)
+        watched.look(0.0)
+        looks.append(told.looks)
+    assert looks == [1, 2, 2, 3, 4, 4, 4, 5]
+
+
+def test_what_is_written_while_the_poller_asks_is_asked_for_again(told: Told) -> None:
+    watched = poller.Watched(told, 0.0)  # type: ignore[arg-type]
+    told.while_looking = lambda: log_of(told).write_bytes(b"y")
+    watched.look(0.0)
+    told.while_looking = lambda: None
+    watched.quiet = 2  # as if the tick were long over
+    watched.look(0.0)
+    assert told.looks == 2
+
+
+def test_the_poller_looks_less_often_at_a_store_at_rest(told: Told) -> None:
+    watched = poller.Watched(told, 0.0)  # type: ignore[arg-type]
+    now, dues = 0.0, []
+    for _ in range(120):
+        watched.look(now)
+        dues.append(watched.due - now)
+    assert max(dues[:40]) == pytest.approx(poller.OFTEN_S)
+    assert min(dues[60:]) == pytest.approx(poller.SELDOM_S)
+    log_of(told).write_bytes(b"z")
+    watched.look(now)
+    assert watched.due - now == pytest.approx(poller.OFTEN_S)
+
+
+def test_the_poller_forgets_a_store_for_which_nobody_waits(told: Told) -> None:
+    found = poller.Poller(needed=True)
+    found._stopped = True  # no thread: the test looks by itself
+    watched = poller.Watched(told, 0.0)  # type: ignore[arg-type]
+    found._watched[told] = watched  # type: ignore[index]
+    found._stopped = False
+    told.watched = False
+    for _ in range(poller.QUIET + 1):
+        found.look(watched.due)
+    assert found._watched == {}
+
+
+def test_the_poller_of_a_closed_node_is_gone(tmp_path: Path) -> None:
+    with pyesdb.open(tmp_path / "own") as database:
+        runtime_of(database.store()).head.add(SyncWaiter())
+        assert "pyesdb-poll" in [thread.name for thread in threading.enumerate()]
+    assert "pyesdb-poll" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_an_error_of_a_look_reaches_who_waits(told: Told) -> None:
+    rung = []
+
+    def fails() -> None:
+        raise pyesdb.StoreFailed("broken")
+
+    told.while_looking, told.ring = fails, lambda: rung.append(1)  # type: ignore[method-assign]
+    poller.Watched(told, 0.0).look(0.0)  # type: ignore[arg-type]
+    assert rung == [1]
