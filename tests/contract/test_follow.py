@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -29,6 +30,18 @@ def later(action: Callable[[], Any]) -> threading.Thread:
     thread = threading.Thread(target=action)
     thread.start()
     return thread
+
+
+def once_it_waits(store: Any, action: Callable[[], Any]) -> threading.Thread:
+    """Do something on another thread when a follower of the store waits."""
+    head = store._handle.runtime().head
+
+    def act() -> None:
+        while not head.waiting:
+            time.sleep(0.001)
+        action()
+
+    return later(act)
 
 
 def test_stored_events_come_first_and_then_those_that_are_appended(store: Any) -> None:
@@ -116,7 +129,9 @@ def mixed(count: int) -> list[tuple[str, NewEvent]]:
     return [
         (
             f"s-{n % 3}",
-            NewEvent("ABC"[n % 3], {"n": n % 5}, tags=[t for k, t in enumerate("xy") if n & (1 << k)]),
+            NewEvent(
+                "ABC"[n % 3], {"n": n % 5}, tags=[t for k, t in enumerate("xy") if n & (1 << k)]
+            ),
         )
         for n in range(count)
     ]
@@ -188,7 +203,7 @@ def test_a_wait_may_be_limited(store: Any) -> None:
 
 def test_stop_ends_a_wait_from_another_thread(store: Any) -> None:
     follower = store.follow()
-    stopping = later(follower.stop)
+    stopping = once_it_waits(store, follower.stop)
     assert list(follower) == []
     stopping.join()
     follower.stop()
@@ -216,7 +231,7 @@ def test_removal_ends_a_follower_that_waits(db: Any, own_store: Any) -> None:
     own_store.append("a", one())
     follower = own_store.follow()
     taken(follower, 1)
-    removing = later(lambda: db.remove_store(own_store.id))
+    removing = once_it_waits(own_store, lambda: db.remove_store(own_store.id))
     with pytest.raises(pyesdb.StoreRemoved):
         follower.get(SOON_S)
     removing.join()
@@ -247,22 +262,28 @@ def test_a_cursor_of_another_history_is_refused(db: Any, own_store: Any) -> None
 def test_closing_the_database_ends_a_follower_that_waits(db: Any, store: Any) -> None:
     follower = store.follow()
     assert follower.get(0) is None
-    closing = later(db.close)
+    closing = once_it_waits(store, db.close)
     with pytest.raises(pyesdb.DatabaseClosed):
         follower.get(SOON_S)
     closing.join()
 
 
-def test_closing_one_of_two_handles_ends_its_followers_only(
-    open_db: Any, data_dir: Any
-) -> None:
+def test_closing_one_of_two_handles_ends_its_followers_only(open_db: Any, data_dir: Any) -> None:
     first, second = open_db(data_dir, durability="os"), open_db(data_dir)
     here, there = first.store().follow(), second.store().follow()
     assert (here.get(0), there.get(0)) == (None, None)
-    closing = later(first.close)
-    with pytest.raises(pyesdb.DatabaseClosed):
-        here.get(SOON_S)
-    closing.join()
+    ended: list[type[BaseException]] = []
+
+    def wait() -> None:
+        try:
+            here.get(SOON_S)
+        except pyesdb.PyesdbError as error:
+            ended.append(type(error))
+
+    waiting = later(wait)
+    once_it_waits(second.store(), first.close).join()
+    waiting.join(SOON_S / 3)
+    assert ended == [pyesdb.DatabaseClosed]
     second.store().append("a", one())
     assert taken(there, 1)[0].position == 1
 

@@ -103,6 +103,20 @@ def test_a_removal_between_the_look_and_the_wait_is_not_missed(
         follower.get(SOON_S)
 
 
+def test_followers_are_told_behind_the_commit(store: pyesdb.Store) -> None:
+    """Who looks when he is told finds the event, whatever the leader does next."""
+    runtime = runtime_of(store)
+    found: list[int] = []
+
+    class Looking:
+        def wake(self) -> None:
+            found.append(store.read_all().head)
+
+    runtime.head.add(Looking())
+    store.append("a", one())
+    assert found == [1]
+
+
 def test_a_head_never_goes_back() -> None:
     head = Head()
     head.committed(7)
@@ -195,7 +209,7 @@ def test_idle_followers_are_not_woken_and_hold_nothing(
             for follower in followers:
                 assert (await anext(follower)).position == 1
             tasks = [asyncio.create_task(anext(follower)) for follower in followers]
-            while len(runtime_of(store).head.waiting) < 1000:
+            while len(runtime_of(store).head.waiting) < 1000:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
             fills.clear()
             before = threads()
@@ -312,6 +326,28 @@ def test_who_has_the_directory_alone_polls_nothing(tmp_path: Path) -> None:
     with pyesdb.open(tmp_path / "own", exclusive=True) as database:
         runtime_of(database.store()).head.add(SyncWaiter())
         assert "pyesdb-poll" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_a_removal_is_told_without_a_poller(tmp_path: Path) -> None:
+    with pyesdb.open(tmp_path / "own", exclusive=True) as database:
+        follower = database.create_store("going").follow()
+        head = runtime_of(database.store("going")).head
+        ended: list[BaseException] = []
+
+        def read() -> None:
+            try:
+                follower.get(SOON_S)
+            except pyesdb.PyesdbError as error:
+                ended.append(error)
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        while not head.waiting:
+            time.sleep(0.001)
+        database.remove_store("going")
+        reading.join(SOON_S / 2)
+        assert [type(error) for error in ended] == [pyesdb.StoreRemoved]
+        follower.stop()
 
 
 class Told:

@@ -330,6 +330,7 @@ ANSWERS: dict[str, type[Document]] = {
     "export": Exported,
     "import": Imported,
     "read": Event,
+    "tail": Event,
     "snapshot delete": SnapshotDeleted,
     "snapshot list": Snapshot,
     "snapshot record": Snapshot,

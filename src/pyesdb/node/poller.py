@@ -54,7 +54,7 @@ class Watched:
             self.runtime.look()
         except PyesdbError:
             self.runtime.ring()  # who waits meets the error by himself
-        except Exception:
+        except Exception:  # noqa: BLE001  (the other stores are looked at)
             logger.exception("looking for news of store %s", self.runtime.store_id)
             self.runtime.ring()
 
@@ -116,7 +116,9 @@ class Poller:
         while True:
             wait = self.look(time.monotonic())
             with self._mutex:
-                if not self._stopped and not any(w.due <= time.monotonic() for w in self._watched.values()):
+                if not self._stopped and not any(
+                    w.due <= time.monotonic() for w in self._watched.values()
+                ):
                     self._changed.wait(max(0.0, wait))
                 if self._stopped or not self._watched:
                     self._thread = None

@@ -213,7 +213,9 @@ class StoreRuntime:
 
     def look(self) -> None:
         """Take notice of what other processes committed; raises what reads raise."""
-        applied, position = self._ask(lambda reader: (queries.applied(reader), queries.head(reader)))
+        applied, position = self._ask(
+            lambda reader: (queries.applied(reader), queries.head(reader))
+        )
         self.head.seen(position)
         if applied > self._noticed:
             self._noticed = applied
