@@ -40,9 +40,8 @@ from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
 
-IDLE_EVERY_S = 10.0
+IDLE_EVERY_S, REFRESH_EVERY_S = 10.0, 10.0
 AGE_EVERY_S = 30.0
-REFRESH_EVERY_S = 10.0
 TRASH_EVERY_S = 60.0
 
 
