@@ -37,6 +37,7 @@ LINES: dict[str, list[str]] = {
     "bench": ["bench --seconds 0.005"],
     "config show": ["config show", "config show --store a"],
     "read": ["read s --store a", "read --all --store a --type Placed"],
+    "tail": ["tail --store a --after 0 --limit 1"],
     "doctor": ["doctor"],
     "export": ["export events.jsonl --store a"],
     "import": ["import events.jsonl --store imported --create"],
