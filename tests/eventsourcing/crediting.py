@@ -9,7 +9,7 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError
 
-from tests.eventsourcing.test_applications import Accounts
+from tests.eventsourcing.models import Accounts
 
 directory, account_id, count = sys.argv[1:]
 lost = 0

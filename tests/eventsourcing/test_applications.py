@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import pytest
 from eventsourcing.application import Application, ProcessingEvent
 from eventsourcing.dcb.application import DCBApplication
-from eventsourcing.domain import Aggregate, event
+from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import (
     IntegrityError,
     InterfaceError,
@@ -24,7 +24,6 @@ from eventsourcing.persistence import (
 from eventsourcing.projection import ProjectionRunner
 from eventsourcing.system import (
     MultiThreadedRunner,
-    ProcessApplication,
     Runner,
     SingleThreadedRunner,
     System,
@@ -33,33 +32,18 @@ from eventsourcing.tests import projection
 from eventsourcing.utils import Environment, get_topic
 
 import pyesdb
-from pyesdb.eventsourcing import Factory, PyesdbApplicationRecorder, PyesdbTrackingRecorder
+from pyesdb.eventsourcing import Factory, PyesdbTrackingRecorder
 from pyesdb.eventsourcing.datastore import store_id_of
-from tests.eventsourcing.test_library import EventCounters
-
-MODULE = "pyesdb.eventsourcing"
-
-
-class Account(Aggregate):
-    @event("Opened")
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-        self.balance = Decimal(0)
-
-    @event("Credited")
-    def credit(self, amount: Decimal) -> None:
-        self.balance += amount
-
-
-class Accounts(Application[UUID]):
-    snapshotting_intervals: ClassVar[dict[Any, int]] = {Account: 5}
-
-
-class Zero(Aggregate):
-    INITIAL_VERSION = 0
-
-    @event("Done")
-    def done(self) -> None: ...
+from tests.eventsourcing.models import (
+    MODULE,
+    Account,
+    Accounts,
+    EventCounters,
+    Mine,
+    Mirror,
+    Source,
+    Zero,
+)
 
 
 @pytest.fixture
@@ -277,10 +261,6 @@ def test_what_is_no_recorder_of_the_module_is_refused(env: dict[str, str]) -> No
         factory.close()
 
 
-class Mine(PyesdbApplicationRecorder):
-    """A recorder named by its topic."""
-
-
 def test_recorders_are_chosen_by_topic(env: dict[str, str]) -> None:
     with Accounts({**env, "APPLICATION_RECORDER_TOPIC": get_topic(Mine)}) as app:
         assert type(app.recorder) is Mine
@@ -326,19 +306,8 @@ def test_a_store_that_was_removed_is_not_made_anew_by_a_save(
 # -- systems and projections
 
 
-class Mirror(ProcessApplication[UUID]):
-    """Opens an account for every account that is opened, credits it when that is credited."""
-
-    def policy(self, domain_event: Any, processing_event: Any) -> None:
-        if isinstance(domain_event, Account.Opened):  # type: ignore[attr-defined]
-            processing_event.collect_events(Account(f"mirror of {domain_event.owner}"))
-
-
 @pytest.fixture(params=[SingleThreadedRunner, MultiThreadedRunner])
 def runner(request: pytest.FixtureRequest, env: dict[str, str]) -> Iterator[Runner[UUID]]:
-    class Source(Application[UUID]):
-        pass
-
     running: Runner[UUID] = request.param(System(pipes=[[Source, Mirror]]), env=env)
     running.start()
     yield running
@@ -346,7 +315,7 @@ def runner(request: pytest.FixtureRequest, env: dict[str, str]) -> Iterator[Runn
 
 
 def test_a_system_processes_each_event_once(runner: Runner[UUID]) -> None:
-    source = runner.get(Application)  # type: ignore[type-abstract]
+    source = runner.get(Source)
     mirror: Any = runner.get(Mirror)
     for n in range(20):
         account = Account(str(n))

@@ -12,11 +12,10 @@ from uuid import uuid4
 
 import pytest
 from eventsourcing.dcb import tests as dcb
-from eventsourcing.persistence import Tracking
 from eventsourcing.tests import application, persistence, projection
 from eventsourcing.utils import Environment, get_topic
 
-from pyesdb import NewEvent, StreamState
+from pyesdb import NewEvent
 from pyesdb.eventsourcing import (
     Factory,
     PyesdbAggregateRecorder,
@@ -26,10 +25,9 @@ from pyesdb.eventsourcing import (
     PyesdbProcessRecorder,
     PyesdbTrackingRecorder,
 )
+from tests.eventsourcing.models import MODULE, EventCounters
 
 pytestmark = pytest.mark.filterwarnings("default")  # one of them counts a warning of the library
-
-MODULE = "pyesdb.eventsourcing"
 
 
 class InFolder:
@@ -187,26 +185,6 @@ class TestApplication(ByEnvironment, application.ApplicationTestCase):
 
 class TestExampleApplication(ByEnvironment, application.ExampleApplicationTestCase):
     expected_factory_topic = get_topic(Factory)
-
-
-class EventCounters(PyesdbTrackingRecorder, projection.EventCountersView):
-    """A view kept in the store: an event for each count, with tracking in the same transaction."""
-
-    def _count(self, name: str) -> int:
-        version = self.store.version(name)
-        return 0 if version is StreamState.NO_STREAM else int(version) + 1
-
-    def get_created_event_counter(self) -> int:
-        return self._count("created")
-
-    def get_subsequent_event_counter(self) -> int:
-        return self._count("subsequent")
-
-    def incr_created_event_counter(self, tracking: Tracking) -> None:
-        self.record("created", NewEvent("Counted"), tracking)
-
-    def incr_subsequent_event_counter(self, tracking: Tracking) -> None:
-        self.record("subsequent", NewEvent("Counted"), tracking)
 
 
 class TestEventCountersView(ByEnvironment, projection.EventCountersViewTestCase):

@@ -12,7 +12,7 @@ import pytest
 
 from pyesdb.eventsourcing import PyesdbDatastore, PyesdbProcessRecorder
 from tests.contract.tools import output_of
-from tests.eventsourcing.test_applications import Account, Accounts
+from tests.eventsourcing.models import Account, Accounts
 from tests.stress.tools import environment
 
 HERE = Path(__file__).parent

@@ -336,7 +336,7 @@ def test_a_subscription_that_waits_is_stopped_from_elsewhere(
                 first.set()
 
     subscriptions: list[Any] = []
-    thread = threading.Thread(target=follow)
+    thread = threading.Thread(target=follow, daemon=True)
     thread.start()
     assert first.wait(30)
     subscriptions[0].stop()
