@@ -104,8 +104,8 @@ if os.fork() == 0:
     try:
         app.recorder.max_notification_id()
     except InterfaceError as error:
-        os._exit(7 if "fork" in str(error) else 8)
-    os._exit(0)
+        sys.exit(7 if "fork" in str(error) else 8)  # with all that an interpreter does at its end
+    sys.exit(0)
 print(os.waitstatus_to_exitcode(os.wait()[1]), app.recorder.max_notification_id())
 app.close()
 """
