@@ -96,6 +96,8 @@ def test_processes_credit_one_account_and_no_credit_is_lost(data_dir: Path) -> N
 
 FORKED = """
 import os, sys
+from eventsourcing.application import Application
+from eventsourcing.persistence import InterfaceError
 
 app = Application(
     {"PERSISTENCE_MODULE": "pyesdb.eventsourcing", "PYESDB_DATA_DIR": sys.argv[1]}

@@ -11,8 +11,8 @@ notification id that is no position of the store, an error of the store that the
 an empty answer. Only the public names of pyesdb are used; `eventsourcing` means the library.
 """
 
-try:
-    import eventsourcing.dcb.api  # noqa: F401  (it came with 9.5)
+try:  # the library's DCB recorders came with 9.5
+    import eventsourcing.dcb.api  # noqa: F401  # pyright: ignore[reportUnusedImport]
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "pyesdb.eventsourcing needs the library eventsourcing, 9.5 or newer: "

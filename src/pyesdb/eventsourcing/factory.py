@@ -6,7 +6,7 @@ a value that is passed over in silence.
 """
 
 import os
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from eventsourcing.dcb.api import DCBRecorder
 from eventsourcing.dcb.persistence import DCBInfrastructureFactory
@@ -152,7 +152,7 @@ class PyesdbFactory(
 
     def _given(self, key: str) -> str | None:
         """The value of this very key, whatever the application's name is."""
-        return dict.get(self.env, key)
+        return self.env[key] if key in self.env else None  # noqa: SIM401  (its get adds the name)
 
     def _own(self, key: str) -> str | None:
         """What the application was given; what the whole process has, `pyesdb.open` reads."""
@@ -210,7 +210,7 @@ class PyesdbFactory(
         word = (self.env.get(self.ORIGINATOR_ID_TYPE) or "uuid").lower()
         if word not in ("uuid", "text"):
             raise OSError(f"{self.ORIGINATOR_ID_TYPE} must be 'uuid' or 'text', not {word!r:.60}")
-        return cast("OriginatorIdType", word)
+        return word
 
     def _flag(self, key: str, *, default: str) -> bool:
         word = self.env.get(key) or default
