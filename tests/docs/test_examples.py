@@ -45,7 +45,7 @@ WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text("utf-8"))]
 @pytest.mark.parametrize("page", [case(page) for page in WITH_CODE])
 def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     """The README twice in one folder: the second time it meets what the first has left there."""
-    script = tmp_path / page.with_suffix(".py").name
+    script = tmp_path / f"page-{page.stem}.py"  # no name of a module that it imports
     script.write_text(program(page), "utf-8")
     for _ in range(2 if page.name == "README.md" else 1):
         done = subprocess.run(

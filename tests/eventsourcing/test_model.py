@@ -59,7 +59,7 @@ def outcome(call: Callable[..., Any], events: list[StoredEvent], record: Trackin
         return IntegrityError
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(saves | selections | logs, max_size=25))
 def test_the_same_answers_as_in_memory(calls: list[Any]) -> None:
     model = POPOProcessRecorder()
