@@ -6,6 +6,7 @@ import gc
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from eventsourcing.persistence import (
     OperationalError,
     ProgrammingError,
 )
-from eventsourcing.projection import ProjectionRunner
+from eventsourcing.projection import EventSourcedProjectionRunner, ProjectionRunner
 from eventsourcing.system import (
     MultiThreadedRunner,
     Runner,
@@ -34,6 +35,7 @@ from eventsourcing.utils import Environment, get_topic
 import pyesdb
 from pyesdb.eventsourcing import Factory, PyesdbTrackingRecorder
 from pyesdb.eventsourcing.datastore import store_id_of
+from tests.contract.tools import output_of
 from tests.eventsourcing.models import (
     MODULE,
     Account,
@@ -348,6 +350,25 @@ def test_a_projection_goes_on_where_it_was(env: dict[str, str]) -> None:
     assert run(4) == 7
 
 
+def test_two_runners_of_one_projection_count_each_event_once(env: dict[str, str]) -> None:
+    """One of them meets a conflict and ends; nothing is counted twice or left out."""
+    runners: list[Any] = [
+        EventSourcedProjectionRunner(
+            application_class=Source, projection_class=projection.Counters, env=env
+        )
+        for _ in range(2)
+    ]
+    for _ in range(40):
+        runners[0].app.save(Aggregate())
+    runners[0].projection.recorder.wait("Source", 40, timeout=30)
+    for running in runners:
+        with suppress(IntegrityError), running:
+            pass
+    with projection.Counters(Environment("Counters", env)) as counters:
+        assert counters.get_count(Aggregate.Created) == 40
+        assert counters.recorder.max_tracking_id("Source") == 40
+
+
 def test_dcb_applications_have_their_store(env: dict[str, str]) -> None:
     class Courses(DCBApplication):
         pass
@@ -363,3 +384,15 @@ def test_a_view_of_another_module_is_refused(env: dict[str, str]) -> None:
     with pytest.raises(ProgrammingError, match=PyesdbTrackingRecorder.__name__):
         factory.tracking_recorder(POPOTrackingRecorder)  # type: ignore[arg-type]
     factory.close()
+
+
+def test_without_the_library_the_module_says_what_to_install() -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['eventsourcing'] = None\n"
+        "try:\n"
+        "    import pyesdb.eventsourcing\n"
+        "except ModuleNotFoundError as error:\n"
+        "    print(error)\n"
+    )
+    assert 'pip install "pyesdb[eventsourcing]"' in output_of(code)
