@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -173,6 +175,23 @@ def test_two_applications_do_not_share_a_store_by_accident(env: dict[str, str]) 
     Factory(Environment("BankAccounts", env)).close()
 
 
+def test_many_that_start_at_once_make_one_store(env: dict[str, str]) -> None:
+    start = threading.Barrier(8)
+
+    def open_one(_: int) -> str:
+        start.wait()
+        with Accounts(env) as app:
+            app.save(Account("Ada"))
+            return repr(app.recorder.datastore)
+
+    with ThreadPoolExecutor(8) as threads:
+        found = set(threads.map(open_one, range(8)))
+    assert len(found) == 1
+    assert "accounts" in found.pop()
+    with Accounts(env) as app:
+        assert app.recorder.max_notification_id() == 8
+
+
 def test_a_store_made_beforehand_is_used_with_its_settings(
     env: dict[str, str], data_dir: Path
 ) -> None:
@@ -247,6 +266,9 @@ def test_without_creation_the_store_must_exist(env: dict[str, str], data_dir: Pa
     with pytest.raises(ProgrammingError):
         Accounts({**env, "CREATE_TABLE": "n"})
     assert not data_dir.exists()
+    Factory(env).close()
+    with pytest.raises(ProgrammingError, match="accounts"):
+        Accounts({**env, "CREATE_TABLE": "n"})
     Accounts(env).close()
     Accounts({**env, "CREATE_TABLE": "n"}).close()
 

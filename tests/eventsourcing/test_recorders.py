@@ -32,6 +32,7 @@ from pyesdb.eventsourcing import (
     PyesdbSnapshotRecorder,
     PyesdbTrackingRecorder,
     errors,
+    streams,
 )
 
 A, B = UUID(int=10), UUID(int=11)
@@ -126,6 +127,8 @@ def test_versions_start_with_one_or_zero_and_go_on(
     assert versions(stranger.select_events(A, gt=first, lte=first + 2)) == [first + 1, first + 2]
     assert versions(recorder.select_events(A, lte=first, desc=True, limit=1)) == [first]
     assert versions(recorder.select_events(A, gt=first + 3)) == []
+    assert versions(recorder.select_events(A, lte=first - 1)) == []
+    assert versions(recorder.select_events(A, gt=-9, lte=99)) == list(range(first, first + 4))
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
@@ -180,6 +183,27 @@ def test_an_aggregate_that_was_deleted_begins_anew(
         assert versions(one.select_events(A, gt=2)) == [3]
         with pytest.raises(IntegrityError):
             one.insert_events([event(A, 3)])
+
+
+def test_who_knew_a_deleted_aggregate_is_refused_what_does_not_follow(
+    recorder: PyesdbProcessRecorder, stranger: PyesdbProcessRecorder
+) -> None:
+    stranger.insert_events([event(A, 1), event(A, 2), event(A, 3)])
+    recorder.store.delete_stream(str(A))
+    with pytest.raises(IntegrityError, match="no events"):
+        stranger.insert_events([event(A, 2)])
+    assert stranger.select_events(A) == []
+
+
+def test_more_aggregates_than_are_remembered(
+    recorder: PyesdbProcessRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_BASES_MAX", 2)
+    ids = [UUID(int=number) for number in range(7)]
+    for version in (0, 1, 2):
+        for originator in ids:
+            recorder.insert_events([event(originator, version)])
+    assert all(versions(recorder.select_events(id_, gt=0, lte=2)) == [1, 2] for id_ in ids)
 
 
 def test_who_knew_the_deleted_aggregate_writes_behind_the_new_one(
