@@ -28,6 +28,7 @@ class PyesdbTrackingRecorder(PyesdbRecorder, TrackingRecorder):
         """Append to a stream of the view and record what that follows from, in one transaction.
 
         Raises IntegrityError, and stores nothing, when this notification was processed already.
+        Not for the store of an application: there it would be a notification of no aggregate.
         """
         return self.store.append(stream, events, tracking=tracked(tracking))
 
