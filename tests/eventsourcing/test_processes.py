@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from pyesdb.eventsourcing import PyesdbDatastore, PyesdbProcessRecorder
 from tests.contract.tools import output_of
 from tests.eventsourcing.models import Account, Accounts
-from tests.stress.tools import environment
+from tests.stress.tools import environment, stress_seconds
 
 HERE = Path(__file__).parent
 SIZE = 10
@@ -65,6 +67,21 @@ def test_killed_anywhere_in_a_save(data_dir: Path, acknowledged: int) -> None:
     found = killed(data_dir, "any", acknowledged)
     assert found >= acknowledged
     assert saved(data_dir) in (found, found + 1)
+
+
+@pytest.mark.stress
+def test_killed_again_and_again_in_a_save(
+    data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    end, chance, rounds, saves = time.monotonic() + stress_seconds(0.1), random.Random(5), 0, 0
+    data_dir.mkdir()
+    while time.monotonic() < end:
+        directory = data_dir / str(rounds)
+        found = killed(directory, "any", chance.randrange(1, 200))
+        assert saved(directory) in (found, found + 1)
+        rounds, saves = rounds + 1, saves + found
+    with capsys.disabled():
+        print(f"\nkilled {rounds} times in {saves} saves of {SIZE} events: none torn, none lost")
 
 
 def test_processes_credit_one_account_and_no_credit_is_lost(data_dir: Path) -> None:

@@ -440,14 +440,28 @@ def test_what_no_snapshot_can_be_taken_of(
     assert versions(snapshots.select_events(A)) == [1]
 
 
+@pytest.mark.parametrize("erase", [pyesdb.Store.delete_stream, pyesdb.Store.tombstone_stream])
 def test_a_deletion_takes_the_snapshots_along(
-    datastore: PyesdbDatastore, recorder: PyesdbProcessRecorder
+    datastore: PyesdbDatastore, recorder: PyesdbProcessRecorder, erase: Callable[..., Any]
 ) -> None:
+    """Else what was erased would still be there, and who begins anew would be the old one."""
     snapshots = PyesdbSnapshotRecorder(datastore)
     recorder.insert_events([event(A, 1)])
     snapshots.insert_events([event(A, 1, "S", b"personal")])
-    recorder.store.tombstone_stream(str(A))
+    erase(recorder.store, str(A))
     assert snapshots.select_events(A) == snapshots.select_events(A, desc=True, limit=1) == []
+
+
+def test_snapshots_of_an_aggregate_that_began_anew(
+    datastore: PyesdbDatastore, recorder: PyesdbProcessRecorder
+) -> None:
+    snapshots = PyesdbSnapshotRecorder(datastore)
+    recorder.insert_events([event(A, 1), event(A, 2), event(A, 3)])
+    recorder.store.delete_stream(str(A))
+    recorder.insert_events([event(A, 1), event(A, 2)])
+    snapshots.insert_events([event(A, 2, "S")])
+    assert versions(snapshots.select_events(A, desc=True, limit=1)) == [2]
+    assert versions(snapshots.select_events(A, lte=1)) == []
 
 
 def test_recorders_of_other_purposes_have_a_store_beside(datastore: PyesdbDatastore) -> None:
