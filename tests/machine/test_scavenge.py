@@ -184,14 +184,14 @@ def test_more_streams_than_one_step_looks_at(lab: Lab) -> None:
 
 
 def test_what_a_subscription_still_owes_is_kept(filled: Lab) -> None:
-    filled.do(c.SaveSubscription, "sub", (), 2, {})
+    number = value(filled.do(c.SaveSubscription, "sub", (), 2, {}))
     filled.do(c.TruncateStream, "s", 8)
     appended = digests(filled)
     assert sweep(filled) == 2  # positions 1 and 2
     verify(filled, appended)
     assert filled.stream("s") == (0, 8, 2)
-    filled.do(c.Claim, "sub", b"me", 2, 14, (3, 4, 5, 6))
+    value(filled.do(c.Claim, number, 0, b"me", 2, 14, (3, 4, 5, 6), 9))
     assert sweep(filled) == 0  # in flight
-    filled.do(c.Settle, "sub", b"me", (3, 4, 5, 6))
+    assert value(filled.do(c.Settle, number, 0, b"me", (3, 4, 5, 6))) == 4
     assert sweep(filled) == 6
     verify(filled, appended)

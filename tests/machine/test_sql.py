@@ -32,7 +32,6 @@ WALKS = {
     "has_retention": "the partial index of streams with an age",
     "all_snapshots": "a list of snapshots, which may be that of all",
     "subscription_cursors": "a handful of subscriptions",
-    "owed_positions": "the deliveries that are under way",
     "meta": "a handful of rows",
     "type_names": "all types",
     "last_touched": "all streams, for a clean-up, when the last event is not there any more",
@@ -120,7 +119,12 @@ INDEXES = {
     "outcome": "PRIMARY KEY",
     "streams_to_sweep": "stream_to_sweep",
     "aged_streams": "stream_with_age",
-    "stream_deliveries": "delivery_by_stream",
+    "deliveries_in_flight": "COVERING INDEX delivery_in_flight (subscription=?)",
+    "late_deliveries": "COVERING INDEX delivery_in_flight (subscription=? AND due<?)",
+    "due_deliveries": "delivery_due (subscription=? AND due<?)",
+    "parked_deliveries": "delivery_parked (subscription=? AND position>?)",
+    "waiting_run": "delivery_behind (subscription=? AND stream=? AND state=?)",
+    "owed_positions": "PRIMARY KEY (subscription=?)",
     "newest_snapshot": "sqlite_autoindex_snapshot_1",
     "streams_listed": "sqlite_autoindex_stream_1",
     "streams_matching": "sqlite_autoindex_stream_1",
@@ -134,7 +138,36 @@ def test_each_statement_uses_the_index_that_is_meant(planned: Any, name: str) ->
     assert any(INDEXES[name] in line for line in plan), plan
 
 
+SEVERAL = {
+    "streams_queued": "delivery_behind (subscription=? AND stream=? AND state=?)",
+    "streams_behind": "delivery_behind (subscription=? AND stream=?)",
+    "parked_at": "PRIMARY KEY (subscription=? AND position=?)",
+    "drop_acked": "PRIMARY KEY (subscription=? AND position=?)",
+    "drop_owed": "PRIMARY KEY (subscription=? AND position=?)",
+    "give_again": "PRIMARY KEY (subscription=? AND position=?)",
+    "give_back": "PRIMARY KEY (subscription=? AND position=?)",
+    "give_up_lost": "PRIMARY KEY (subscription=? AND position=?)",
+    "replay_deliveries": "PRIMARY KEY (subscription=? AND position=?)",
+}
+"""Statements that end in several rows, and the index by which each is found."""
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_each_of_several_rows_is_looked_up(planned: Any, name: str) -> None:
+    plan = planned(rows(name, 5))
+    assert any(SEVERAL[name] in line for line in plan), plan
+
+
+def test_the_queue_of_a_stream_is_three_look_ups(planned: Any) -> None:
+    wanted = "COVERING INDEX delivery_behind (subscription=? AND stream=? AND state=?)"
+    assert sum(wanted in line for line in planned(statement("stream_queue"))) == 3
+
+
 ORDERED = [
+    "due_deliveries",
+    "late_deliveries",
+    "parked_deliveries",
+    "waiting_run",
     "stream_from",
     "stream_to",
     "stream_forwards",

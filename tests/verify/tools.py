@@ -9,7 +9,7 @@ from pyesdb.model import commands as c
 from pyesdb.model.selectors import Clause
 from pyesdb.model.versions import ANY
 from pyesdb.sqlite import files
-from tests.machine.lab import Lab, event, events
+from tests.machine.lab import Lab, event, events, value
 
 
 def fill(lab: Lab) -> None:
@@ -32,8 +32,8 @@ def fill(lab: Lab) -> None:
     lab.do(c.Scavenge, 0, 1000)
     lab.append("gone", 2)
     lab.do(c.RecordSnapshot, "src", "s0", 3, b"{}", "application/json", b"")
-    lab.do(c.SaveSubscription, "sub", (Clause(),), 0, {})
-    lab.do(c.Claim, "sub", b"me", 0, 200, (60, 61))
+    number = value(lab.do(c.SaveSubscription, "sub", (Clause(),), 0, {}))
+    value(lab.do(c.Claim, number, 0, b"me", 0, 200, (60, 61), 10))
     while lab.tx.state.seq < 999:
         lab.do(c.Barrier)
     lab.append("s0", 2)  # entry 1000: the chain of its mark is in the event as well

@@ -7,7 +7,15 @@ anything but the file and the entry.
 from collections.abc import Sequence
 from typing import assert_never
 
-from pyesdb.machine import control, records, scavenge, snapshots, streams, subscriptions
+from pyesdb.machine import (
+    control,
+    deliveries,
+    records,
+    scavenge,
+    snapshots,
+    streams,
+    subscriptions,
+)
 from pyesdb.machine.append import append
 from pyesdb.machine.refusals import refuse
 from pyesdb.machine.state import chained
@@ -100,20 +108,22 @@ def decide(tx: Tx, command: c.Command) -> Outcome:  # noqa: C901, PLR0911, PLR09
             return Done()
         case c.SaveSubscription():
             return subscriptions.save(tx, command)
+        case c.UpdateSubscription():
+            return subscriptions.update(tx, command)
         case c.RemoveSubscription():
             return subscriptions.remove(tx, command)
         case c.ResetSubscription():
             return subscriptions.reset(tx, command)
         case c.Claim():
-            return subscriptions.claim(tx, command)
+            return deliveries.claim(tx, command)
         case c.Settle():
-            return subscriptions.settle(tx, command)
+            return deliveries.settle(tx, command)
         case c.Gone():
-            return subscriptions.gone(tx, command)
+            return deliveries.gone(tx, command)
         case c.Tick():
-            return subscriptions.tick(tx, command)
+            return deliveries.tick(tx, command)
         case c.Unpark():
-            return subscriptions.unpark(tx, command)
+            return deliveries.unpark(tx, command)
         case _:
             assert_never(command)
 

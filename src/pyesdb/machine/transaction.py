@@ -55,15 +55,18 @@ class Tx:
         """Execute a named statement at once."""
         self._execute(statement(name), args).fetchall()
 
-    def find(self, name: str, keys: Sequence[Any]) -> list[tuple[Any, ...]]:
-        """All rows of a statement that ends in `IN (?)`, for any number of keys."""
+    def find(self, name: str, keys: Sequence[Any], *first: Any) -> list[tuple[Any, ...]]:
+        """All rows of a statement that ends in `IN (?)`, for any number of keys.
+
+        `first`: what goes before the keys.
+        """
         found: list[tuple[Any, ...]] = []
         for start in range(0, len(keys), ROWS):
             part = keys[start : start + ROWS]
-            found += self._execute(rows(name, len(part)), part).fetchall()
+            found += self._execute(rows(name, len(part)), (*first, *part)).fetchall()
         return found
 
-    def _insert(self, name: str, columns: int, values: list[Any]) -> None:
+    def insert(self, name: str, columns: int, values: list[Any]) -> None:
         """Insert gathered rows, which lie flat in one list, and empty it."""
         step = columns * ROWS
         if len(values) <= step:
@@ -199,11 +202,11 @@ class Tx:
     def flush(self) -> None:
         """Write the gathered rows: before a question about events, and at the end of an entry."""
         if self.new_events:
-            self._insert("add_events", EVENT_COLUMNS, self.new_events)
+            self.insert("add_events", EVENT_COLUMNS, self.new_events)
         if any(self._others):
             for (name, columns), values in zip(_OTHERS, self._others, strict=True):
                 if values:
-                    self._insert(name, columns, values)
+                    self.insert(name, columns, values)
             self.gathered_tags.clear()
         if self.dirty:
             for stream in self.dirty.values():
@@ -235,6 +238,6 @@ class Tx:
             self.flush()
             self.run("set_state", encoded, self.state.position)
         if self.new_records:
-            self._insert("add_records", 4, self.new_records)
+            self.insert("add_records", 4, self.new_records)
         if self.state.seq % 1000 == 0:
             self.run("add_mark", self.state.seq, self.state.chain)

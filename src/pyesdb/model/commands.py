@@ -14,6 +14,8 @@ from pyesdb.model.events import Record
 from pyesdb.model.selectors import Clause, Selector
 
 _encode = msgspec.msgpack.Encoder().encode
+AT_END = -1
+"""As the position behind which a subscription starts: the end, when the command is applied."""
 
 
 def digest_of(value: Any) -> bytes:
@@ -144,13 +146,23 @@ class Barrier(Base, frozen=True, tag="barrier"):
 
 
 class SaveSubscription(Base, frozen=True, tag="save_subscription"):
-    """Create or change a persistent subscription. `settings` in the machine's units."""
+    """Create a persistent subscription behind `after` (AT_END: what is the end by then).
+
+    `settings` in the machine's units. `exist_ok`: one of that name stays as it is.
+    """
 
     name: str
     clauses: tuple[Clause, ...]
     after: int
     settings: dict[str, Any]
-    replace: bool = False
+    exist_ok: bool = False
+
+
+class UpdateSubscription(Base, frozen=True, tag="update_subscription"):
+    """Change settings of a subscription, those in `changes`."""
+
+    name: str
+    changes: dict[str, Any]
 
 
 class RemoveSubscription(Base, frozen=True, tag="remove_subscription"):
@@ -166,18 +178,10 @@ class ResetSubscription(Base, frozen=True, tag="reset_subscription"):
     after: int
 
 
-class Claim(Base, frozen=True, tag="claim"):
-    """A consumer asks for events that it selected between the cursor and `scanned_to`."""
-
-    name: str
-    consumer: bytes
-    cursor: int
-    scanned_to: int
-    positions: tuple[int, ...]
-
-
 class Nack(msgspec.Struct, frozen=True, array_like=True):
-    """One event given back: action is retry, park or skip; `due` is the delay in microseconds."""
+    """One event given back: action is retry, park, skip, or return (it was not handed out, and no
+    attempt counts); `due` is the delay in microseconds.
+    """
 
     position: int
     action: str
@@ -185,10 +189,31 @@ class Nack(msgspec.Struct, frozen=True, array_like=True):
     due: int
 
 
+class Claim(Base, frozen=True, tag="claim"):
+    """A consumer says what became of events that it holds, and asks for up to `limit` others.
+
+    `positions`: what it selected between the cursor and `scanned_to`. `subscription` and `epoch`
+    name the subscription since it was made or reset. `together`: events whose consumer was lost
+    need not come alone.
+    """
+
+    subscription: int
+    epoch: int
+    consumer: bytes
+    cursor: int
+    scanned_to: int
+    positions: tuple[int, ...]
+    limit: int
+    together: bool = False
+    acks: tuple[int, ...] = ()
+    nacks: tuple[Nack, ...] = ()
+
+
 class Settle(Base, frozen=True, tag="settle"):
     """What a consumer did with events that it holds."""
 
-    name: str
+    subscription: int
+    epoch: int
     consumer: bytes
     acks: tuple[int, ...] = ()
     nacks: tuple[Nack, ...] = ()
@@ -197,7 +222,7 @@ class Settle(Base, frozen=True, tag="settle"):
 class Gone(Base, frozen=True, tag="gone"):
     """A consumer left (`well`: nothing counted) or was lost: its events become due at once."""
 
-    name: str
+    subscription: int
     consumer: bytes
     well: bool
 
@@ -205,15 +230,19 @@ class Gone(Base, frozen=True, tag="gone"):
 class Tick(Base, frozen=True, tag="tick"):
     """Leases that have run out by the log's clock become due, counted as attempts."""
 
-    name: str
+    subscription: int
 
 
 class Unpark(Base, frozen=True, tag="unpark"):
-    """Parked events are tried again (`replay`) or dropped; positions None means all."""
+    """Parked events are tried again (`replay`) or dropped: those at `positions`, or (None) the next
+    `limit` behind `after`.
+    """
 
     name: str
     replay: bool
     positions: tuple[int, ...] | None
+    after: int
+    limit: int
 
 
 Command = (
@@ -231,6 +260,7 @@ Command = (
     | RaiseMachine
     | Barrier
     | SaveSubscription
+    | UpdateSubscription
     | RemoveSubscription
     | ResetSubscription
     | Claim
@@ -316,4 +346,14 @@ def weight(command: Command) -> tuple[int, int]:
         return events, size
     if isinstance(command, RecordSnapshot):
         return 0, 100 + len(command.data) + len(command.metadata)
+    if isinstance(command, (Claim, Settle)):
+        return _claim_weight(command)
     return 0, 200
+
+
+def _claim_weight(command: Claim | Settle) -> tuple[int, int]:
+    """A delivery is a row as an event is one."""
+    rows = len(command.acks) + len(command.nacks)
+    if isinstance(command, Claim):
+        rows += len(command.positions)
+    return rows, 200 + 10 * rows + sum(len(nack.reason) for nack in command.nacks)

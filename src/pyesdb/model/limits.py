@@ -27,6 +27,20 @@ SELECTOR_NAMES_MAX = 10_000
 CONDITION_SCAN_MAX = 200_000
 """Index rows that one append condition may examine while it holds the store."""
 
+CLAIM_EVENTS_MAX = 1_000
+"""Events of one claim: a few milliseconds, and one page of a consumer."""
+
+SUBSCRIPTION_WINDOW_MAX = 10_000
+"""In flight over all consumers of a subscription: each claim looks through them."""
+
+SUBSCRIPTION_RETRIES_MAX = 1_000
+ACK_TIMEOUT_MIN_US = 1_000
+ACK_TIMEOUT_MAX_US = 86_400_000_000
+"""A day: more is a mistake of units, and a lost consumer would hold its events for as long."""
+
+REASON_CHARACTERS_MAX = 2_000
+"""Of a nack: more is cut off, as it is kept with each event that is not acknowledged."""
+
 GROUP_COMMANDS_MAX = 1_000
 GROUP_EVENTS_MAX = 10_000
 GROUP_BYTES_MAX = 4 << 20

@@ -171,17 +171,32 @@ DELETE FROM snapshot WHERE stream = ?;
 -- name: subscription
 SELECT id, clauses, settings, cursor FROM subscription WHERE name = ?;
 
+-- name: subscription_at
+SELECT id, clauses, settings, cursor FROM subscription WHERE id = ?;
+
+-- name: last_subscription
+SELECT coalesce(max(id), 0) FROM subscription;
+
 -- name: subscription_cursors
 SELECT min(cursor) FROM subscription;
 
 -- name: owed_positions
-SELECT min(position) FROM delivery;
+SELECT min((SELECT min(d.position) FROM delivery d WHERE d.subscription = s.id)) FROM subscription s;
 
 -- name: add_subscription
-INSERT INTO subscription (name, clauses, settings, cursor, created) VALUES (?, ?, ?, ?, ?);
+INSERT INTO subscription (id, name, clauses, settings, cursor, created) VALUES (?, ?, ?, ?, ?, ?);
+
+-- name: index_deliveries
+CREATE INDEX IF NOT EXISTS delivery_in_flight ON delivery
+    (subscription, due, position, stream, consumer, attempt) WHERE state = 1;
+CREATE INDEX IF NOT EXISTS delivery_due ON delivery (subscription, due, position) WHERE state = 0;
+CREATE INDEX IF NOT EXISTS delivery_parked ON delivery (subscription, position) WHERE state = 2;
+CREATE INDEX IF NOT EXISTS delivery_behind ON delivery (subscription, stream, state, position)
+    WHERE state <> 1;
+DROP INDEX IF EXISTS delivery_by_stream;
 
 -- name: set_subscription
-UPDATE subscription SET clauses = ?, settings = ? WHERE id = ?;
+UPDATE subscription SET settings = ? WHERE id = ?;
 
 -- name: set_cursor
 UPDATE subscription SET cursor = ? WHERE id = ?;
@@ -192,39 +207,84 @@ DELETE FROM subscription WHERE id = ?;
 -- name: drop_deliveries
 DELETE FROM delivery WHERE subscription = ?;
 
+-- name: shift_leases
+UPDATE delivery SET due = due + ? WHERE subscription = ? AND state = 1;
+
+-- name: requeue_all
+UPDATE delivery SET state = ? WHERE subscription = ? AND state = ?;
+
+-- name: queued_streams
+SELECT DISTINCT stream FROM delivery WHERE subscription = ? AND state IN (0, 3) ORDER BY stream;
+
 -- name: deliveries_in_flight
-SELECT count(*) FROM delivery WHERE subscription = ? AND state = 1;
+SELECT position, stream, consumer, attempt FROM delivery WHERE subscription = ? AND state = 1;
 
 -- name: due_deliveries
-SELECT position, stream, attempt, reason FROM delivery
-WHERE subscription = ? AND state = 0 AND due <= ? ORDER BY position LIMIT ?;
-
--- name: deliveries_of_consumer
-SELECT position, stream, attempt FROM delivery
-WHERE subscription = ? AND state = 1 AND consumer = ? ORDER BY position;
+SELECT position, stream, attempt, reason, consumer FROM delivery
+WHERE subscription = ? AND state = 0 AND due <= ? ORDER BY due, position LIMIT ?;
 
 -- name: late_deliveries
-SELECT position, stream, attempt FROM delivery
-WHERE subscription = ? AND state = 1 AND due <= ? ORDER BY position;
+SELECT position, stream, consumer, attempt FROM delivery
+WHERE subscription = ? AND state = 1 AND due <= ? ORDER BY due, position;
 
 -- name: parked_deliveries
-SELECT position, stream FROM delivery WHERE subscription = ? AND state = 2 ORDER BY position;
+SELECT position, stream FROM delivery INDEXED BY delivery_parked
+WHERE subscription = ? AND state = 2 AND position > ? ORDER BY position LIMIT ?;
 
--- name: delivery
-SELECT stream, state, consumer, attempt, reason FROM delivery
-WHERE subscription = ? AND position = ?;
+-- name: parked_at
+SELECT position, stream FROM delivery WHERE subscription = ? AND +state = 2 AND position IN (?);
 
--- name: stream_deliveries
-SELECT position, state FROM delivery INDEXED BY delivery_by_stream
-WHERE subscription = ? AND stream = ? ORDER BY position;
+-- name: stream_queue
+SELECT (SELECT min(position) FROM delivery
+        WHERE subscription = ?1 AND stream = ?2 AND state <> 1 AND state = 0),
+    (SELECT min(position) FROM delivery
+        WHERE subscription = ?1 AND stream = ?2 AND state <> 1 AND state = 2),
+    (SELECT min(position) FROM delivery
+        WHERE subscription = ?1 AND stream = ?2 AND state <> 1 AND state = 3);
 
--- name: set_delivery
-INSERT OR REPLACE INTO delivery
-    (subscription, position, stream, state, consumer, due, attempt, reason)
+-- name: waiting_run
+SELECT position, stream, attempt, reason, consumer, due FROM delivery INDEXED BY delivery_behind
+WHERE subscription = ? AND stream = ? AND state <> 1 AND state = 3 ORDER BY position LIMIT ?;
+
+-- name: streams_queued
+SELECT id FROM stream WHERE EXISTS (SELECT 1 FROM delivery d WHERE d.subscription = ?
+    AND d.stream = stream.id AND d.state <> 1 AND d.state IN (0, 3)) AND id IN (?);
+
+-- name: streams_behind
+SELECT id FROM stream WHERE EXISTS (SELECT 1 FROM delivery d WHERE d.subscription = ?
+    AND d.stream = stream.id AND d.state <> 1) AND id IN (?);
+
+-- name: event_streams
+SELECT position, stream FROM event WHERE position IN (?);
+
+-- name: add_deliveries
+INSERT INTO delivery (subscription, position, stream, state, consumer, due, attempt, reason)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?);
 
--- name: drop_delivery
-DELETE FROM delivery WHERE subscription = ? AND position = ?;
+-- name: give_again
+UPDATE delivery SET state = 1, consumer = ?, due = ?, attempt = attempt + 1
+WHERE subscription = ? AND position IN (?);
 
--- name: event_stream
-SELECT stream FROM event WHERE position = ?;
+-- name: give_back
+UPDATE delivery SET state = ?, consumer = x'', due = 0, attempt = attempt - 1
+WHERE subscription = ? AND position IN (?);
+
+-- name: give_up_lost
+UPDATE delivery SET state = ?, due = 0, reason = ? WHERE subscription = ? AND position IN (?);
+
+-- name: set_delivery
+UPDATE delivery SET state = ?, consumer = x'', due = ?, reason = ?
+WHERE subscription = ? AND position = ?;
+
+-- name: set_delivery_state
+UPDATE delivery SET state = ? WHERE subscription = ? AND position = ?;
+
+-- name: replay_deliveries
+UPDATE delivery SET state = ?, due = 0, attempt = 0 WHERE subscription = ? AND position IN (?);
+
+-- name: drop_acked
+DELETE FROM delivery WHERE subscription = ? AND consumer = ? AND +state = 1 AND position IN (?)
+RETURNING position;
+
+-- name: drop_owed
+DELETE FROM delivery WHERE subscription = ? AND position IN (?);

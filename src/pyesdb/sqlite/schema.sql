@@ -102,7 +102,7 @@ CREATE TABLE subscription (
     id INTEGER PRIMARY KEY,
     name TEXT NOT NULL UNIQUE,
     clauses BLOB NOT NULL,          -- msgpack: model.selectors.Clause
-    settings BLOB NOT NULL,         -- msgpack map: max_retries, ack_timeout (us), window, ...
+    settings BLOB NOT NULL,         -- msgpack: machine.subscriptions.Kept
     cursor INTEGER NOT NULL,
     created INTEGER NOT NULL
 ) STRICT;
@@ -112,13 +112,17 @@ CREATE TABLE delivery (             -- what a subscription owes: everything betw
     position INTEGER NOT NULL,
     stream INTEGER NOT NULL,
     state INTEGER NOT NULL,         -- 0 due, 1 in flight, 2 parked, 3 waiting behind its stream
-    consumer BLOB NOT NULL,
+    consumer BLOB NOT NULL,         -- in flight: who holds it; due, waiting: who was lost with it
     due INTEGER NOT NULL,           -- due: not before; in flight: end of the lease; parked: when
     attempt INTEGER NOT NULL,
     reason TEXT NOT NULL,
     PRIMARY KEY (subscription, position)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX delivery_by_stream ON delivery (subscription, stream, position);
+CREATE INDEX delivery_in_flight ON delivery
+    (subscription, due, position, stream, consumer, attempt) WHERE state = 1;
+CREATE INDEX delivery_due ON delivery (subscription, due, position) WHERE state = 0;
+CREATE INDEX delivery_parked ON delivery (subscription, position) WHERE state = 2;
+CREATE INDEX delivery_behind ON delivery (subscription, stream, state, position) WHERE state <> 1;
 
 CREATE VIEW events (position, stream, version, type, id, created, time, content_type, data, metadata,
     tags) AS

@@ -36,10 +36,10 @@ def names() -> list[str]:
 
 @lru_cache(maxsize=1024)
 def rows(name: str, count: int) -> str:
-    """A statement that ends in one row of values (or `IN (?)`), with that row `count` times."""
+    """A statement whose last brackets are a row of values (or `IN (?)`), with it `count` times."""
     text = statement(name)
-    start = text.rindex("(")
-    row = text[start : text.rindex(")") + 1]
+    start, end = text.rindex("("), text.rindex(")") + 1
+    row = text[start:end]
     if row == "(?)":
-        return f"{text[:start]}({', '.join('?' * count)})"
-    return text[:start] + ", ".join([row] * count)
+        return f"{text[:start]}({', '.join('?' * count)}){text[end:]}"
+    return text[:start] + ", ".join([row] * count) + text[end:]

@@ -11,11 +11,10 @@ import msgspec
 
 from pyesdb.machine.append import payload_rows
 from pyesdb.machine.state import ACTIVE, DELETED, TOMBSTONED
-from pyesdb.machine.subscriptions import Rules
+from pyesdb.machine.subscriptions import decode_clauses, decode_rules
 from pyesdb.model.encoding import decode_json, is_json
 from pyesdb.model.errors import PyesdbError
 from pyesdb.model.outcomes import Appended, decode_outcome
-from pyesdb.model.selectors import Clause
 from pyesdb.sqlite import files
 from pyesdb.sqlite.statements import statement
 from pyesdb.store.findings import (
@@ -222,8 +221,8 @@ class References:
         def check(row: Row) -> None:
             _, name, clauses, settings = row
             try:
-                msgspec.msgpack.decode(clauses, type=tuple[Clause, ...])
-                msgspec.msgpack.decode(settings, type=Rules)
+                decode_clauses(clauses)
+                decode_rules(settings)
             except msgspec.MsgspecError as error:
                 self.found.add(
                     "subscription", f"subscription {name!r}", f"it cannot be read: {error}", RESTORE
