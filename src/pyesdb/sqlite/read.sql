@@ -142,3 +142,23 @@ SELECT coalesce(sum(first - swept), 0) FROM stream WHERE first > swept;
 
 -- name: has_retention
 SELECT EXISTS (SELECT 1 FROM stream WHERE max_age IS NOT NULL);
+
+-- name: next_times
+SELECT (SELECT min(due) FROM delivery WHERE subscription = ?1 AND state = 0 AND due > ?2),
+    (SELECT min(due) FROM delivery WHERE subscription = ?1 AND state = 1);
+
+-- name: subscription_names
+SELECT name FROM subscription ORDER BY name;
+
+-- name: subscription_holders
+SELECT count(*), count(DISTINCT consumer), min(due) FROM delivery
+WHERE subscription = ? AND state = 1;
+
+-- name: subscription_parked
+SELECT count(*) FROM delivery INDEXED BY delivery_parked WHERE subscription = ? AND state = 2;
+
+-- name: parked_events
+SELECT d.attempt, d.reason, d.due, e.position, e.stream, e.version, e.type, e.id, e.created,
+    e.time, e.content_type, e.data, e.metadata, e.tags
+FROM delivery d INDEXED BY delivery_parked JOIN event e ON e.position = d.position
+WHERE d.subscription = ? AND d.state = 2 AND d.position > ? ORDER BY d.position LIMIT ?;

@@ -1,0 +1,492 @@
+"""Consuming: look, claim, hand out, settle. What both faces of a consumer share, as steps.
+
+A method that has to ask the file, propose a command or wait is a generator of steps; the face takes
+each on its thread or its event loop, and sends back what came out of it.
+
+There is no dispatcher: a consumer with empty hands claims a page by itself, and what it has to say
+goes into the log with its next claim, or by the timer when that takes long. What must never happen
+here: an event handed out that is not claimed in the log; a claim or a word whose outcome is not
+known and that is forgotten; a wait that nothing ends.
+"""
+
+import time
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
+from math import inf
+from os import urandom
+from typing import Any, NamedTuple
+
+from msgspec.structs import astuple
+
+from pyesdb.model import commands as c
+from pyesdb.model.checks import check_one_of
+from pyesdb.model.durations import delay_us
+from pyesdb.model.errors import (
+    Ended,
+    OutcomeUnknown,
+    PyesdbError,
+    RequestError,
+    StoreFrozen,
+    SubscriptionRemoved,
+    WindowFull,
+)
+from pyesdb.model.events import RecordedEvent
+from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.limits import CLAIM_EVENTS_MAX
+from pyesdb.model.outcomes import Done
+from pyesdb.model.subscriptions import DeliveredEvent, Lease
+from pyesdb.store.hands import Hands, Owner, Said
+from pyesdb.store.head import Waiter
+from pyesdb.store.looking import Look, Wanted, events_at, look
+from pyesdb.store.readers import Reader
+from pyesdb.store.runtime import StoreRuntime
+from pyesdb.store.sending import Sending
+from pyesdb.store.subscriptions import Row, selector_of
+from pyesdb.telemetry.log import logger
+
+
+class Ask(NamedTuple):
+    """Answer a question on a read connection."""
+
+    question: Callable[[Reader], Any]
+
+
+class Submit(NamedTuple):
+    """Propose a command, and wait for its outcome."""
+
+    command: c.Command
+
+
+class Wait(NamedTuple):
+    """Wait until the waiter is woken, or for so many seconds (None: no limit)."""
+
+    timeout_s: float | None
+
+
+Step = Ask | Submit | Wait
+Steps = Generator[Step, Any, Any]
+
+_FIRST = 32
+_QUICK_S, _SLOW_S = 0.25, 1.0
+_PAUSE_S, _PAUSES_MAX_S = 0.01, 1.0
+_EXPIRED_S = 150.0
+"""A command of which nothing is known so long after it was made is not stored any more."""
+
+_CURSOR_LAG = 1000
+"""An examined stretch without a match is recorded when it is longer than this."""
+
+
+class Pending(NamedTuple):
+    """A command under way: what it says, the events it claims, when it was made."""
+
+    command: c.Command
+    said: Said
+    events: list[RecordedEvent]
+    made: float
+
+
+class Consuming:
+    """One consumer of a subscription. Any number of threads, or tasks of one loop, may use it."""
+
+    def __init__(
+        self,
+        runtime: StoreRuntime,
+        name: str,
+        row: Row,
+        share: int | None,
+        alive: Callable[[Owner], bool],
+        check_open: Callable[[], None],
+    ) -> None:
+        self.runtime = runtime
+        self.name = name
+        self.number, selector, kept, self._cursor = row
+        self._selector = selector_of(selector)
+        self._scanned = self._cursor
+        self._share = share
+        self._check_open = check_open
+        self.hands = Hands(urandom(16), kept, alive)
+        self.take = self.hands.take
+        self.sending = Sending(runtime, self.number, self.hands, self._unheard)
+        self.kept = kept
+        self.stopped = self.closed = False
+        self._ended: PyesdbError | None = None
+        self._unknown: list[Pending] = []
+        self._waiting: list[Waiter] = []
+        self._wanted = False
+        """Whether somebody waits for what others of this consumer hold."""
+        self._page = _FIRST
+        self._received: tuple[int, float] | None = None
+        self._together = False
+        self._pause_s = _PAUSE_S
+        self._hold_until = 0.0
+        """Until then nothing new is claimed (monotonic): all that was selected had to wait."""
+        self.desk = runtime.desk(self.number)
+
+    # -- the end
+
+    def stop(self) -> None:
+        """Hand nothing out any more: from any thread, or a signal handler."""
+        self.stopped = True
+        self.wake()
+
+    def wake(self, but: Waiter | None = None) -> None:
+        """Let all who wait look again. Takes no lock: a signal handler may call it."""
+        for waiter in list(self._waiting):
+            if waiter is not but:
+                waiter.wake()
+
+    def check(self) -> None:
+        """Raise what ended this consumer."""
+        self._check_open()
+        ended = self.runtime.ended or self._ended
+        if ended is not None:
+            raise ended.with_traceback(None)
+
+    def _unheard(self, error: PyesdbError | None) -> None:
+        """What was sent in the background is stored, or was not."""
+        if isinstance(error, Ended):
+            self._end(error)
+            self.sending.stop()
+        self.wake()
+
+    def _end(self, error: Ended) -> None:
+        if isinstance(error, SubscriptionRemoved):
+            error = SubscriptionRemoved(f"subscription {self.name!r} was removed")
+        self._ended = error
+
+    # -- what a user says
+
+    def ack(self, events: Iterable[object]) -> None:
+        """They are done."""
+        self._still_open()
+        self.hands.ack(events)
+        self._spoken()
+
+    def ack_until(self, event: object) -> None:
+        """What was handed out to the same thread or task up to this event is done."""
+        self._still_open()
+        self.hands.ack_until(event)
+        self._spoken()
+
+    def nack(self, event: object, action: object, reason: object, delay: object) -> None:
+        """It failed: try it again after a delay, park it, or do without."""
+        self._still_open()
+        check_one_of(action, "action", ("retry", "park", "skip"))
+        if not isinstance(reason, str):
+            raise RequestError(f"reason must be a str, not {type(reason).__name__}")
+        if delay is not None and action != "retry":
+            raise RequestError(f"only a retry has a delay, {action!r} has none")
+        self.hands.nack(event, str(action), reason, delay_us(delay))
+        self._spoken()
+
+    def _still_open(self) -> None:
+        if self.closed:
+            raise RequestError(
+                "the consumer is closed: what it held was returned and comes again, so it is too "
+                "late to settle it"
+            )
+
+    def _spoken(self) -> None:
+        """It is sent in time, and may be in somebody's way no longer."""
+        self.sending.arm()
+        if self._waiting and (self._wanted or self.hands.ready):
+            self.wake()
+
+    # -- handing out
+
+    def get(self, owner: Owner, waiter: Waiter, timeout_s: float | None) -> Steps:
+        """The next event; None when the time has passed, or after `stop`."""
+        end = inf if timeout_s is None else time.monotonic() + timeout_s
+        self._waiting.append(waiter)
+        try:
+            while not self.stopped:
+                event = self.take(owner)
+                if event is not None:
+                    return event
+                self.check()
+                limit = inf
+                if self.desk.enter(waiter):
+                    self._listen(waiter)
+                    limit = yield from self._find(owner)
+                    if limit == 0:
+                        self.wake(but=waiter)
+                        continue
+                left = end - time.monotonic()
+                if left <= 0:
+                    return None
+                limit = min(limit, left)
+                yield Wait(None if limit == inf else limit)
+            return None
+        finally:
+            self._waiting.remove(waiter)
+            for bell in self._bells:
+                bell.discard(waiter)
+            self.desk.leave(waiter)
+
+    @property
+    def _bells(self) -> tuple[Any, ...]:
+        runtime, desk = self.runtime, self.desk
+        return runtime.head, runtime.elsewhere, desk.returned, desk.freed
+
+    def _listen(self, waiter: Waiter) -> None:
+        """Before the look: what comes behind it wakes him."""
+        for bell in self._bells:
+            bell.add(waiter)
+
+    def _find(self, owner: Owner) -> Generator[Step, Any, float]:
+        """Look, and claim; 0: look into the hands again, else the longest time to wait."""
+        try:
+            return (yield from self._look(owner))
+        except StoreFrozen as error:
+            if self._pause_s == _PAUSE_S:
+                logger.warning("subscription %r waits: %s", self.name, error)
+            return self._pause()
+        except Ended as error:
+            self._end(error)
+            self.check()
+            raise
+
+    def _pause(self) -> float:
+        found = self._pause_s
+        self._pause_s = min(_PAUSES_MAX_S, found * 2)
+        return found
+
+    def _look(self, owner: Owner) -> Generator[Step, Any, float]:
+        hands = self.hands
+        yield from self._resolve()
+        hands.look_at_time()
+        self._adapt()
+        most = self._room()
+        if most <= 0 and not hands.unsaid:
+            if not hands.ready and hands.all_held_by(owner):
+                raise WindowFull(
+                    f"all {len(hands.held)} events that this consumer may hold are in your hands: "
+                    "settle some (ack, nack) before you ask for more, or consume with a larger "
+                    "window"
+                )
+            self._wanted = True
+            return inf
+        wanted = Wanted(
+            self.number,
+            hands.lease.consumer,
+            self._selector,
+            min(most, self._page),
+            hands.unsaid,
+            self._cursor,
+            self._scanned,
+        )
+        found: Look | None = yield Ask(lambda reader: look(reader, self.runtime, wanted))
+        if found is None:
+            raise SubscriptionRemoved("removed")
+        self._adopt(found)
+        if found.late:
+            yield Submit(c.with_digest(c.Tick, uuid7_bytes(), self.number))
+            return 0
+        selected = found.events and time.monotonic() >= self._hold_until
+        if most > 0 and (found.due or selected or self._far(found)):
+            return (yield from self._claim(owner, found, min(most, self._page)))
+        if hands.unsaid:
+            yield from self._say()
+            return 0
+        if found.more:
+            return 0
+        self._wanted = found.full
+        held_back = self._hold_until - time.monotonic() if found.events else inf
+        return max(0.001, min(_wait(found), held_back))
+
+    def _room(self) -> int:
+        share = self.kept.window if self._share is None else min(self._share, self.kept.window)
+        return share - len(self.hands.held) - len(self.hands.ready)
+
+    def _adopt(self, found: Look) -> None:
+        if found.kept != self.kept:
+            self.hands.adopt(found.kept)
+            self.kept = found.kept
+        self._cursor, self._scanned = found.cursor, found.scanned
+
+    def _far(self, found: Look) -> bool:
+        return found.scanned - found.cursor >= _CURSOR_LAG
+
+    # -- claiming
+
+    def _claim(self, owner: Owner, found: Look, most: int) -> Generator[Step, Any, float]:
+        said = self.hands.speak()
+        command = c.with_digest(
+            c.Claim,
+            uuid7_bytes(),
+            self.number,
+            self.kept.epoch,
+            self.hands.lease.consumer,
+            found.cursor,
+            found.scanned,
+            tuple([event.position for event in found.events]),
+            most,
+            self._together,
+            said.acks,
+            said.nacks,
+        )
+        pending = Pending(command, said, found.events, time.monotonic())
+        given, taken, alone = yield from self._propose(pending)
+        if given or said:
+            self._pause_s = _PAUSE_S
+        if given:
+            self._together = False
+            return 0
+        if alone:
+            # who asks for more with what came alone in his hands wants several: so be it
+            self._together = bool(self.hands.held) and self.hands.all_held_by(owner)
+            self._wanted = True
+            return 0 if self._together else _wait(found)
+        stale = self._cursor != found.cursor and not taken
+        if said or found.more or stale:
+            return 0
+        if not found.events:
+            return _wait(found)
+        self._wanted = True  # what it selected waits for others: in small steps, then
+        pause = self._pause()
+        self._hold_until = time.monotonic() + pause
+        return pause
+
+    def _propose(self, pending: Pending, *, again: bool = False) -> Generator[Step, Any, Any]:
+        """Have a command decided; while that is not known it is kept, to be asked again."""
+        if not again:
+            self._unknown.append(pending)
+        try:
+            outcome = yield Submit(pending.command)
+        except OutcomeUnknown:
+            if again:
+                raise
+            return (yield from self._propose(pending, again=True))
+        except PyesdbError:
+            if not again or time.monotonic() > pending.made + _EXPIRED_S:
+                self._unknown.remove(pending)
+                self.hands.unsay(pending.said)
+            raise
+        value = outcome.value if isinstance(outcome, Done) else None
+        found: Any = None
+        if isinstance(pending.command, c.Claim):
+            found = yield from self._took(pending, value)
+        else:
+            self.hands.heard(pending.said, int(value or 0))
+        self._unknown.remove(pending)
+        return found
+
+    def _took(self, pending: Pending, answer: Any) -> Generator[Step, Any, Any]:
+        """The events of a claim, into the hands."""
+        epoch, cursor, counted, again, taken, waiting, alone = answer
+        if epoch != self.hands.lease.epoch:
+            return False, 0, False  # reset meanwhile: the next look says so
+        self.hands.heard(pending.said, counted)
+        behind = set(waiting)
+        lease = self.hands.lease
+        given = [
+            DeliveredEvent(*astuple(event), 1, "", lease)
+            for event in pending.events[:taken]
+            if event.position not in behind
+        ]
+        if again:
+            given += yield from self._again(again, lease)
+        self.hands.receive(given, pending.made)
+        if cursor != self._cursor:
+            self._cursor, self._scanned = cursor, max(cursor, self._scanned)
+        self._received = (len(given), time.monotonic())
+        self.sending.arm()
+        return bool(given), taken, alone
+
+    def _again(
+        self, again: list[Any], lease: Lease
+    ) -> Generator[Step, Any, list[DeliveredEvent]]:
+        """What is given again is read; what is not there any more needs no handling."""
+        positions = [position for position, _, _ in again]
+        read: list[RecordedEvent] = yield Ask(partial(_read, self.runtime, positions))
+        events = {event.position: event for event in read}
+        self.hands.pass_over([position for position in positions if position not in events])
+        return [
+            DeliveredEvent(*astuple(events[position]), attempt, reason, lease)
+            for position, attempt, reason in again
+            if position in events
+        ]
+
+    def _adapt(self) -> None:
+        """Pages as large as are handled in a short time: what is not handed out yet grows old."""
+        if self._received is None or self.hands.ready:
+            return
+        count, since = self._received
+        self._received = None
+        took = time.monotonic() - since
+        slow = min(_SLOW_S, self.hands.lease_s / 8)
+        if took > slow:
+            self._page = max(1, int(count * slow / took))
+        elif took < min(_QUICK_S, slow / 2) and count >= self._page:
+            self._page = min(CLAIM_EVENTS_MAX, self._page * 2)
+
+    # -- settling
+
+    def _say(self) -> Steps:
+        said = self.hands.speak()
+        if said:
+            yield from self._propose(Pending(self.settling(said), said, [], time.monotonic()))
+
+    def settling(self, said: Said) -> c.Settle:
+        """The command of what is said."""
+        consumer = self.hands.lease.consumer
+        return c.with_digest(
+            c.Settle, uuid7_bytes(), self.number, said.epoch, consumer, said.acks, said.nacks
+        )
+
+    def _resolve(self) -> Steps:
+        """Commands of which nobody knows what became of them: ask again, with their own ids."""
+        for pending in list(self._unknown):
+            if pending in self._unknown:
+                yield from self._propose(pending, again=True)
+
+    def flush(self, waiter: Waiter) -> Steps:
+        """What was said is durable; raises why it is not."""
+        self._waiting.append(waiter)
+        try:
+            while True:
+                self.check()
+                yield from self._resolve()
+                if self.hands.unsaid:
+                    yield from self._say()
+                elif self.sending.busy:
+                    yield Wait(None)
+                else:
+                    return
+        except Ended as error:
+            self._end(error)
+            self.check()
+            raise
+        finally:
+            self._waiting.remove(waiter)
+
+    def close(self, waiter: Waiter) -> Steps:
+        """Say what is unsaid and return what is held; nothing is counted."""
+        if self.closed:
+            return
+        self.closed = True
+        self.stop()
+        try:
+            if self.runtime.ended is None and self._ended is None:
+                unsettled = bool(self._unknown) or not self.hands.empty or self.sending.busy
+                yield from self.flush(waiter)
+                if unsettled:
+                    consumer = self.hands.lease.consumer
+                    gone = c.with_digest(c.Gone, uuid7_bytes(), self.number, consumer, True)
+                    yield Submit(gone)
+        except PyesdbError as error:
+            logger.warning(
+                "a consumer of %r left without a word: what it held comes again later (%s)",
+                self.name,
+                error,
+            )
+        finally:
+            self.sending.stop()
+
+
+def _wait(found: Look) -> float:
+    return inf if found.wait_s is None else max(0.001, found.wait_s)
+
+
+def _read(runtime: StoreRuntime, positions: list[int], reader: Reader) -> list[RecordedEvent]:
+    return events_at(reader, runtime, positions)

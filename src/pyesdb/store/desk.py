@@ -1,0 +1,73 @@
+"""A subscription in this process: who of its waiting consumers looks for all, and who is told.
+
+One of them looks and waits for what is new; it has the turn. When it has found something it hands
+the turn to the next, so an event does not wake them all. A ring is a hint, as everywhere.
+"""
+
+import threading
+from collections.abc import Iterable
+
+from pyesdb.model import commands as c
+from pyesdb.store.head import Bell, Waiter
+
+
+class Desk:
+    """The signals of one subscription."""
+
+    def __init__(self) -> None:
+        self.returned = Bell()
+        """Rings when events come back, or the subscription changes."""
+        self.freed = Bell()
+        """Rings when events are settled: for those whose way they were in."""
+        self._mutex = threading.Lock()
+        self._turn: Waiter | None = None
+        self._queue: dict[Waiter, None] = {}
+
+    def enter(self, waiter: Waiter) -> bool:
+        """Whether `waiter` has the turn; else it is woken when it may have it."""
+        with self._mutex:
+            if self._turn is None:
+                self._queue.pop(waiter, None)
+                self._turn = waiter
+            elif self._turn is not waiter:
+                self._queue[waiter] = None
+            return self._turn is waiter
+
+    def leave(self, waiter: Waiter) -> None:
+        """Hand the turn on."""
+        with self._mutex:
+            self._queue.pop(waiter, None)
+            if self._turn is not waiter:
+                return
+            self._turn = None
+            following = next(iter(self._queue), None)
+        if following is not None:
+            following.wake()
+
+    def ring(self) -> None:
+        """Everything may have changed."""
+        self.returned.ring()
+        self.freed.ring()
+
+
+def tell(desks: dict[int, Desk], commands: Iterable[c.Command]) -> None:
+    """Ring for what commands that are committed may have changed."""
+    for command in commands:
+        match command:
+            case c.Claim() | c.Settle():
+                desk = desks.get(command.subscription)
+                if desk is not None and (command.acks or command.nacks):
+                    desk.freed.ring()
+                    if command.nacks:
+                        desk.returned.ring()
+            case c.Gone() | c.Tick():
+                desk = desks.get(command.subscription)
+                if desk is not None:
+                    desk.ring()
+            case (
+                c.UpdateSubscription() | c.ResetSubscription() | c.RemoveSubscription() | c.Unpark()
+            ):
+                for desk in list(desks.values()):
+                    desk.ring()
+            case _:
+                pass
