@@ -13,6 +13,7 @@ with pyesdb.open("shop-data") as db:
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
+from pyesdb.embedded.consumer import Consumer
 from pyesdb.embedded.database import Database, open  # noqa: A004
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.follow import Follower
@@ -91,6 +92,12 @@ from pyesdb.model.results import (
     VerifyResult,
 )
 from pyesdb.model.selectors import AppendCondition, Query, QueryItem, Selector, select
+from pyesdb.model.subscriptions import (
+    DeliveredEvent,
+    ParkedEvent,
+    SubscriptionInfo,
+    SubscriptionSettings,
+)
 from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
 from pyesdb.store.writes import Append
 
@@ -155,6 +162,7 @@ __all__ = [
     "ConditionFailed",
     "ConflictError",
     "ConnectionLost",
+    "Consumer",
     "Corrupt",
     "Cursor",
     "Database",
@@ -162,6 +170,7 @@ __all__ = [
     "DatabaseLocked",
     "DatabaseNotFound",
     "DeadlineExceeded",
+    "DeliveredEvent",
     "DiskFull",
     "Duration",
     "Ended",
@@ -187,6 +196,7 @@ __all__ = [
     "NotADatabase",
     "NotFound",
     "OutcomeUnknown",
+    "ParkedEvent",
     "Problem",
     "ProjectionBusy",
     "PyesdbError",
@@ -220,8 +230,10 @@ __all__ = [
     "StreamTombstoned",
     "StreamVersion",
     "SubscriptionAlreadyExists",
+    "SubscriptionInfo",
     "SubscriptionNotFound",
     "SubscriptionRemoved",
+    "SubscriptionSettings",
     "Token",
     "TrackingConflict",
     "TrashedStore",

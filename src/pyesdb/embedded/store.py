@@ -9,6 +9,7 @@ from uuid import UUID
 from pyesdb.embedded.calls import Calls
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.follow import Follower
+from pyesdb.embedded.subscriptions import Subscribing
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.results import (
@@ -29,7 +30,7 @@ from pyesdb.store.deadlines import POLL_S
 from pyesdb.store.writes import UNCHANGED, Append
 
 
-class Store:
+class Store(Subscribing):
     """One event store. Safe to use from any thread; made by `Database.store` and `create_store`."""
 
     def __init__(self, handle: StoreHandle) -> None:

@@ -8,6 +8,7 @@ from pyesdb.model.errors import InvalidConfig, RequestError
 Duration = float | timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
+_YEAR_S = 366 * 86_400
 _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _US
 _LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _US
 
@@ -54,6 +55,21 @@ def timeout_s(value: object) -> float:
             "it is in seconds, not milliseconds"
         )
     return found
+
+
+def delay_us(value: object) -> int:
+    """The delay of a retry in microseconds: None and 0 are none, at most a year."""
+    if value is None:
+        return 0
+    found = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        raise RequestError(f"delay must be seconds or a timedelta, not {value!r:.60}")
+    if not 0 <= found <= _YEAR_S:
+        raise RequestError(
+            f"delay must be from 0 seconds to a year, not {value!r:.60}: it is in seconds, not "
+            "milliseconds"
+        )
+    return round(found * 1_000_000)
 
 
 def wait_s(value: object) -> float | None:

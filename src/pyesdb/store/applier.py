@@ -59,7 +59,7 @@ class Applier:
         keys: Keys | None = None,
         database: str | None = None,
         head: Head | None = None,
-        changes: Bell | None = None,
+        elsewhere: Bell | None = None,
     ) -> None:
         self._path = path
         self._name = str(path)
@@ -82,8 +82,8 @@ class Applier:
         self.newest = 0
         """The number of the last entry committed here; stays when the file is closed."""
         self.head = head or Head()
-        self.changes = changes or Bell()
-        """Rings at every entry."""
+        self.elsewhere = elsewhere or Bell()
+        """Rings when entries of another process are noticed."""
 
     @property
     def open(self) -> bool:
@@ -116,8 +116,10 @@ class Applier:
             tx = self._tx
             if tx is None:
                 tx = self._tx = self._first_tx(connection)
+                self.elsewhere.ring()
             elif connection.data_version() != self._data_version:
                 tx.reload()
+                self.elsewhere.ring()
         except Exception as error:
             self.close()  # no transaction stays open behind an error
             if isinstance(error, files.FAILURES) and not isinstance(error, PyesdbError):
@@ -237,8 +239,6 @@ class Applier:
         self.newest = entry.seq
         self._data_version = connection.data_version()
         self.head.committed(tx.state.position)
-        if self.changes.waiting:
-            self.changes.ring()
         return outcomes
 
     def rollback(self) -> None:

@@ -11,81 +11,39 @@ known and that is forgotten; a wait that nothing ends.
 
 import time
 from collections.abc import Callable, Generator, Iterable
-from functools import partial
 from math import inf
 from os import urandom
-from typing import Any, NamedTuple
-
-from msgspec.structs import astuple
+from typing import Any
 
 from pyesdb.model import commands as c
 from pyesdb.model.checks import check_one_of
 from pyesdb.model.durations import delay_us
 from pyesdb.model.errors import (
     Ended,
-    OutcomeUnknown,
     PyesdbError,
     RequestError,
     StoreFrozen,
     SubscriptionRemoved,
     WindowFull,
 )
-from pyesdb.model.events import RecordedEvent
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import CLAIM_EVENTS_MAX
-from pyesdb.model.outcomes import Done
-from pyesdb.model.subscriptions import DeliveredEvent, Lease
-from pyesdb.store.hands import Hands, Owner, Said
+from pyesdb.store.hands import Hands, Owner
 from pyesdb.store.head import Waiter
-from pyesdb.store.looking import Look, Wanted, events_at, look
-from pyesdb.store.readers import Reader
+from pyesdb.store.looking import Look, Wanted, look
+from pyesdb.store.proposing import Ask, Pending, Proposing, Step, Steps, Submit, Wait
 from pyesdb.store.runtime import StoreRuntime
-from pyesdb.store.sending import Sending
 from pyesdb.store.subscriptions import Row, selector_of
 from pyesdb.telemetry.log import logger
-
-
-class Ask(NamedTuple):
-    """Answer a question on a read connection."""
-
-    question: Callable[[Reader], Any]
-
-
-class Submit(NamedTuple):
-    """Propose a command, and wait for its outcome."""
-
-    command: c.Command
-
-
-class Wait(NamedTuple):
-    """Wait until the waiter is woken, or for so many seconds (None: no limit)."""
-
-    timeout_s: float | None
-
-
-Step = Ask | Submit | Wait
-Steps = Generator[Step, Any, Any]
 
 _FIRST = 32
 _QUICK_S, _SLOW_S = 0.25, 1.0
 _PAUSE_S, _PAUSES_MAX_S = 0.01, 1.0
-_EXPIRED_S = 150.0
-"""A command of which nothing is known so long after it was made is not stored any more."""
-
 _CURSOR_LAG = 1000
 """An examined stretch without a match is recorded when it is longer than this."""
 
 
-class Pending(NamedTuple):
-    """A command under way: what it says, the events it claims, when it was made."""
-
-    command: c.Command
-    said: Said
-    events: list[RecordedEvent]
-    made: float
-
-
-class Consuming:
+class Consuming(Proposing):
     """One consumer of a subscription. Any number of threads, or tasks of one loop, may use it."""
 
     def __init__(
@@ -97,25 +55,21 @@ class Consuming:
         alive: Callable[[Owner], bool],
         check_open: Callable[[], None],
     ) -> None:
-        self.runtime = runtime
+        number, selector, kept, cursor = row
+        hands = Hands(urandom(16), kept, alive)
+        super().__init__(runtime, number, hands, cursor, self._unheard)
         self.name = name
-        self.number, selector, kept, self._cursor = row
+        self.take = hands.take
         self._selector = selector_of(selector)
-        self._scanned = self._cursor
         self._share = share
         self._check_open = check_open
-        self.hands = Hands(urandom(16), kept, alive)
-        self.take = self.hands.take
-        self.sending = Sending(runtime, self.number, self.hands, self._unheard)
         self.kept = kept
         self.stopped = self.closed = False
         self._ended: PyesdbError | None = None
-        self._unknown: list[Pending] = []
         self._waiting: list[Waiter] = []
         self._wanted = False
         """Whether somebody waits for what others of this consumer hold."""
         self._page = _FIRST
-        self._received: tuple[int, float] | None = None
         self._together = False
         self._pause_s = _PAUSE_S
         self._hold_until = 0.0
@@ -153,6 +107,11 @@ class Consuming:
         if isinstance(error, SubscriptionRemoved):
             error = SubscriptionRemoved(f"subscription {self.name!r} was removed")
         self._ended = error
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody closed it, and it holds something."""
+        return not (self.closed or self._ended or self.runtime.ended or self.hands.empty)
 
     # -- what a user says
 
@@ -272,8 +231,8 @@ class Consuming:
             self._selector,
             min(most, self._page),
             hands.unsaid,
-            self._cursor,
-            self._scanned,
+            self.cursor,
+            self.scanned,
         )
         found: Look | None = yield Ask(lambda reader: look(reader, self.runtime, wanted))
         if found is None:
@@ -302,7 +261,7 @@ class Consuming:
         if found.kept != self.kept:
             self.hands.adopt(found.kept)
             self.kept = found.kept
-        self._cursor, self._scanned = found.cursor, found.scanned
+        self.cursor, self.scanned = found.cursor, found.scanned
 
     def _far(self, found: Look) -> bool:
         return found.scanned - found.cursor >= _CURSOR_LAG
@@ -337,7 +296,7 @@ class Consuming:
             self._together = bool(self.hands.held) and self.hands.all_held_by(owner)
             self._wanted = True
             return 0 if self._together else _wait(found)
-        stale = self._cursor != found.cursor and not taken
+        stale = self.cursor != found.cursor and not taken
         if said or found.more or stale:
             return 0
         if not found.events:
@@ -347,72 +306,12 @@ class Consuming:
         self._hold_until = time.monotonic() + pause
         return pause
 
-    def _propose(self, pending: Pending, *, again: bool = False) -> Generator[Step, Any, Any]:
-        """Have a command decided; while that is not known it is kept, to be asked again."""
-        if not again:
-            self._unknown.append(pending)
-        try:
-            outcome = yield Submit(pending.command)
-        except OutcomeUnknown:
-            if again:
-                raise
-            return (yield from self._propose(pending, again=True))
-        except PyesdbError:
-            if not again or time.monotonic() > pending.made + _EXPIRED_S:
-                self._unknown.remove(pending)
-                self.hands.unsay(pending.said)
-            raise
-        value = outcome.value if isinstance(outcome, Done) else None
-        found: Any = None
-        if isinstance(pending.command, c.Claim):
-            found = yield from self._took(pending, value)
-        else:
-            self.hands.heard(pending.said, int(value or 0))
-        self._unknown.remove(pending)
-        return found
-
-    def _took(self, pending: Pending, answer: Any) -> Generator[Step, Any, Any]:
-        """The events of a claim, into the hands."""
-        epoch, cursor, counted, again, taken, waiting, alone = answer
-        if epoch != self.hands.lease.epoch:
-            return False, 0, False  # reset meanwhile: the next look says so
-        self.hands.heard(pending.said, counted)
-        behind = set(waiting)
-        lease = self.hands.lease
-        given = [
-            DeliveredEvent(*astuple(event), 1, "", lease)
-            for event in pending.events[:taken]
-            if event.position not in behind
-        ]
-        if again:
-            given += yield from self._again(again, lease)
-        self.hands.receive(given, pending.made)
-        if cursor != self._cursor:
-            self._cursor, self._scanned = cursor, max(cursor, self._scanned)
-        self._received = (len(given), time.monotonic())
-        self.sending.arm()
-        return bool(given), taken, alone
-
-    def _again(
-        self, again: list[Any], lease: Lease
-    ) -> Generator[Step, Any, list[DeliveredEvent]]:
-        """What is given again is read; what is not there any more needs no handling."""
-        positions = [position for position, _, _ in again]
-        read: list[RecordedEvent] = yield Ask(partial(_read, self.runtime, positions))
-        events = {event.position: event for event in read}
-        self.hands.pass_over([position for position in positions if position not in events])
-        return [
-            DeliveredEvent(*astuple(events[position]), attempt, reason, lease)
-            for position, attempt, reason in again
-            if position in events
-        ]
-
     def _adapt(self) -> None:
         """Pages as large as are handled in a short time: what is not handed out yet grows old."""
-        if self._received is None or self.hands.ready:
+        if self.received is None or self.hands.ready:
             return
-        count, since = self._received
-        self._received = None
+        count, since = self.received
+        self.received = None
         took = time.monotonic() - since
         slow = min(_SLOW_S, self.hands.lease_s / 8)
         if took > slow:
@@ -421,24 +320,6 @@ class Consuming:
             self._page = min(CLAIM_EVENTS_MAX, self._page * 2)
 
     # -- settling
-
-    def _say(self) -> Steps:
-        said = self.hands.speak()
-        if said:
-            yield from self._propose(Pending(self.settling(said), said, [], time.monotonic()))
-
-    def settling(self, said: Said) -> c.Settle:
-        """The command of what is said."""
-        consumer = self.hands.lease.consumer
-        return c.with_digest(
-            c.Settle, uuid7_bytes(), self.number, said.epoch, consumer, said.acks, said.nacks
-        )
-
-    def _resolve(self) -> Steps:
-        """Commands of which nobody knows what became of them: ask again, with their own ids."""
-        for pending in list(self._unknown):
-            if pending in self._unknown:
-                yield from self._propose(pending, again=True)
 
     def flush(self, waiter: Waiter) -> Steps:
         """What was said is durable; raises why it is not."""
@@ -468,7 +349,7 @@ class Consuming:
         self.stop()
         try:
             if self.runtime.ended is None and self._ended is None:
-                unsettled = bool(self._unknown) or not self.hands.empty or self.sending.busy
+                unsettled = bool(self.unknown) or not self.hands.empty or self.sending.busy
                 yield from self.flush(waiter)
                 if unsettled:
                     consumer = self.hands.lease.consumer
@@ -486,7 +367,3 @@ class Consuming:
 
 def _wait(found: Look) -> float:
     return inf if found.wait_s is None else max(0.001, found.wait_s)
-
-
-def _read(runtime: StoreRuntime, positions: list[int], reader: Reader) -> list[RecordedEvent]:
-    return events_at(reader, runtime, positions)

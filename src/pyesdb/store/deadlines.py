@@ -7,15 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from pyesdb.store.slots import AsyncSlot
+from pyesdb.model.errors import DeadlineExceeded
+from pyesdb.store.group import outcome_unknown
+from pyesdb.store.slots import DONE, AsyncSlot, Slot
 
 if TYPE_CHECKING:  # who has no event loop does not load asyncio
     from asyncio import AbstractEventLoop, TimerHandle
 
+LATE_S = 5.0
+"""How long a command that was proposed may take behind its deadline."""
+
 POLL_S = 0.005
 """How long a task sleeps that waits for something nobody tells it, as room in a full queue."""
+
+
+class _Lane(Protocol):
+    def withdraw(self, slot: Slot) -> bool: ...
+
+    def late(self) -> DeadlineExceeded: ...
+
+
+def too_late(lane: _Lane, slot: AsyncSlot) -> float | None:
+    """The moment of an async slot has come: not proposed, or proposed and not answered."""
+    if slot.future.done() or slot.state is DONE:
+        return None
+    if lane.withdraw(slot):
+        slot.future.set_exception(lane.late())
+    elif slot.late:
+        slot.future.set_exception(outcome_unknown(slot))
+    else:
+        slot.late = True
+        return slot.loop.time() + LATE_S
+    return None
 
 
 class Deadlines:

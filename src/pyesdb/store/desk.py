@@ -45,9 +45,11 @@ class Desk:
             following.wake()
 
     def ring(self) -> None:
-        """Everything may have changed."""
+        """Everything may have changed: all look again, also those that wait for the turn."""
         self.returned.ring()
         self.freed.ring()
+        for waiter in list(self._queue):
+            waiter.wake()
 
 
 def tell(desks: dict[int, Desk], commands: Iterable[c.Command]) -> None:
@@ -63,7 +65,8 @@ def tell(desks: dict[int, Desk], commands: Iterable[c.Command]) -> None:
             case c.Gone() | c.Tick():
                 desk = desks.get(command.subscription)
                 if desk is not None:
-                    desk.ring()
+                    desk.returned.ring()
+                    desk.freed.ring()
             case (
                 c.UpdateSubscription() | c.ResetSubscription() | c.RemoveSubscription() | c.Unpark()
             ):

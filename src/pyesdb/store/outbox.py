@@ -24,7 +24,7 @@ from pyesdb.model.errors import DeadlineExceeded, PyesdbError
 from pyesdb.model.outcomes import Outcome
 from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
-from pyesdb.store.deadlines import POLL_S, LaneDeadlines
+from pyesdb.store.deadlines import LATE_S, POLL_S, LaneDeadlines, too_late
 from pyesdb.store.group import Group, internal, outcome_unknown
 from pyesdb.store.handing import Handing, Interlude, start_thread, surely
 from pyesdb.store.slots import (
@@ -33,6 +33,7 @@ from pyesdb.store.slots import (
     TAKEN,
     WITHDRAWN,
     AsyncSlot,
+    PostSlot,
     Slot,
     SyncSlot,
     answer,
@@ -51,7 +52,6 @@ _WAITER = object()
 
 
 _GROUPS = 8
-_LATE_S = 5.0
 
 
 class Outbox:
@@ -75,7 +75,7 @@ class Outbox:
         self._leader: object = None
         self._group = Group(applier, log, on_moved)
         self._closed: PyesdbError | None = None
-        self._deadlines = LaneDeadlines(self._too_late)
+        self._deadlines = LaneDeadlines(lambda slot: too_late(self, slot))
 
     # -- callers
 
@@ -111,17 +111,10 @@ class Outbox:
                 raise self.late("the store's queue is full")
             await sleep(POLL_S)
         slot = AsyncSlot(command, loop)
-        handing: Handing | None = None
         deadlines = self._deadlines.on(loop)
         try:
             deadlines.add(slot, end)
-            with self._mutex:
-                if self._closed is not None:
-                    raise self._closed
-                self._queue.append(slot)
-                self._waiting_bytes += slot.bytes
-                if self._leader is None:
-                    self._leader = handing = Handing(slot)
+            handing = self._queue_up(slot)
             if handing is not None:  # tasks that are ready now queue up first, and share the commit
                 loop.call_soon(self._pass_to_pool, handing)
             await slot.future
@@ -132,18 +125,27 @@ class Outbox:
             deadlines.discard(slot)
         return answer(slot)
 
-    def _too_late(self, slot: AsyncSlot) -> float | None:
-        """The moment of an async slot has come: not proposed, or proposed and not answered."""
-        if slot.future.done() or slot.state is DONE:
-            return None
-        if self.withdraw(slot):
-            slot.future.set_exception(self.late())
-        elif slot.late:
-            slot.future.set_exception(outcome_unknown(slot))
-        else:
-            slot.late = True
-            return slot.loop.time() + _LATE_S
-        return None
+    def post(self, slot: PostSlot) -> None:
+        """Queue a command for which nobody waits; its slot is told."""
+        try:
+            handing = self._queue_up(slot)
+            if handing is not None:
+                self._pass_to_pool(handing)
+        except BaseException:
+            surely(lambda: self._abandon(slot))
+            raise
+
+    def _queue_up(self, slot: Slot) -> Handing | None:
+        """Queue a slot whose caller does not lead; a lead that goes to the pool if none is there."""
+        handing: Handing | None = None
+        with self._mutex:
+            if self._closed is not None:
+                raise self._closed
+            self._queue.append(slot)
+            self._waiting_bytes += slot.bytes
+            if self._leader is None:
+                self._leader = handing = Handing(slot)
+        return handing
 
     def full(self) -> bool:
         """Whether as much waits as may wait."""
@@ -193,7 +195,7 @@ class Outbox:
         )
 
     def _wait(self, slot: SyncSlot, deadline: float) -> None:
-        late_until = deadline + _LATE_S
+        late_until = deadline + LATE_S
         while slot.state is not DONE:
             limit = late_until if slot.state == TAKEN else deadline
             woken = slot.gate.acquire(timeout=max(0.0, limit - time.monotonic()))

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+from weakref import WeakValueDictionary
 
 from pyesdb.log.local import LocalLog
 from pyesdb.model.commands import Barrier, Command, Entry, Expire, Scavenge, with_digest
@@ -31,9 +32,11 @@ from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
+from pyesdb.store.desk import Desk, tell
 from pyesdb.store.head import Bell, Head
 from pyesdb.store.outbox import Outbox
 from pyesdb.store.readers import Names, Reader, Readers
+from pyesdb.store.slots import PostSlot
 from pyesdb.telemetry.clock import now_us
 
 if TYPE_CHECKING:
@@ -85,8 +88,10 @@ class StoreRuntime:
         self._mutex = threading.Lock()
         self._configuring = threading.Lock()
         self.head = Head(lambda: on_wait(self))
-        self.changes = Bell(lambda: on_wait(self))
-        """Rings at every entry, of this process or another one."""
+        self.elsewhere = Bell(lambda: on_wait(self))
+        """Rings when entries of another process are noticed."""
+        self.desks: WeakValueDictionary[int, Desk] = WeakValueDictionary()
+        """Subscriptions that have consumers in this process, by number."""
         self.applier = Applier(
             path,
             config.durability,
@@ -96,7 +101,7 @@ class StoreRuntime:
             keys,
             database,
             self.head,
-            self.changes,
+            self.elsewhere,
         )
         self.applier.control = control
         self._log = LocalLog(self.applier, lock, now_us)
@@ -143,6 +148,16 @@ class StoreRuntime:
 
     def _settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
         self.outbox.settle(entry, outcomes)
+        if self.desks:
+            tell(self.desks, entry.commands)
+
+    def desk(self, number: int) -> Desk:
+        """The signals of a subscription, for its consumers here."""
+        with self._mutex:
+            found = self.desks.get(number)
+            if found is None:
+                found = self.desks[number] = Desk()
+            return found
 
     # -- commands
 
@@ -159,6 +174,12 @@ class StoreRuntime:
         except (Corrupt, NewerFormat) as error:
             self.failure = str(error)
             raise
+
+    def post(self, slot: PostSlot) -> None:
+        """Queue a command for which nobody waits; its slot is told."""
+        if not self.applier.open and self.ended is None:
+            self._on_open(self)
+        self.outbox.post(slot)
 
     async def submit_async(
         self, command: Command, timeout_s: float, loop: AbstractEventLoop
@@ -204,12 +225,14 @@ class StoreRuntime:
     @property
     def watched(self) -> bool:
         """Whether somebody waits for what is new."""
-        return bool(self.head.waiting or self.changes.waiting)
+        return bool(self.head.waiting or self.elsewhere.waiting)
 
     def ring(self) -> None:
         """Let all who wait look again."""
         self.head.ring()
-        self.changes.ring()
+        self.elsewhere.ring()
+        for desk in list(self.desks.values()):
+            desk.ring()
 
     def look(self) -> None:
         """Take notice of what other processes committed; raises what reads raise."""
@@ -219,7 +242,8 @@ class StoreRuntime:
         self.head.seen(position)
         if applied > self._noticed:
             self._noticed = applied
-            self.changes.ring()
+            if applied > self.applier.newest:  # else the applier has noticed them
+                self.elsewhere.ring()
 
     def end(self, error: PyesdbError) -> None:
         """From now on calls raise `error`, and those that wait learn it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pyesdb.model.commands import Command, weight
@@ -60,6 +61,21 @@ class AsyncSlot(Slot):
         self.loop = loop
         self.late = False
         self.future: Future[Any] = loop.create_future()
+
+
+class PostSlot(Slot):
+    """A slot for which nobody waits: `told(slot)` is called once it is settled, perhaps twice."""
+
+    __slots__ = ("told",)
+
+    def __init__(self, command: Command, told: Callable[[PostSlot], None]) -> None:
+        super().__init__(command)
+        self.told = told
+
+    def wake(self) -> None:
+        """Tell of the answer; on the thread of whoever leads."""
+        if self.state is DONE:
+            self.told(self)
 
 
 def answer(slot: Slot) -> Outcome:

@@ -1,0 +1,68 @@
+"""`Consumer.run`: a handler for every event, in one thread or several."""
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pyesdb.model.errors import RequestError
+
+if TYPE_CHECKING:
+    from pyesdb.embedded.consumer import Consumer
+    from pyesdb.model.subscriptions import DeliveredEvent
+
+Handler = Callable[["DeliveredEvent"], Any]
+WORKERS_MAX = 1_000
+
+
+def check_run(handler: object, workers: object) -> int:
+    """The number of workers of a run; raises RequestError."""
+    if not callable(handler):
+        raise RequestError(f"handler must be callable, not {handler!r:.60}: it is called with each event")
+    if type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
+        raise RequestError(f"workers must be an int from 1 to {WORKERS_MAX:,}, not {workers!r:.60}")
+    return workers
+
+
+def run(consumer: "Consumer", handler: Handler, workers: int) -> None:
+    """Handle events until the consumer is stopped, then close it."""
+    count = check_run(handler, workers)
+    try:
+        if count == 1:
+            _work(consumer, handler)
+        else:
+            _work_together(consumer, handler, count)
+    finally:
+        consumer.close()
+
+
+def _work(consumer: "Consumer", handler: Handler) -> None:
+    for event in consumer:
+        with consumer.handling(event):
+            handler(event)
+
+
+def _work_together(consumer: "Consumer", handler: Handler, count: int) -> None:
+    """The calling thread waits, so a signal reaches it; what ends one worker ends all."""
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            _work(consumer, handler)
+        except BaseException as error:  # noqa: BLE001  (raised in the calling thread)
+            errors.append(error)
+        finally:
+            consumer.stop()
+
+    threads = [threading.Thread(target=work, name=f"pyesdb-worker-{n}") for n in range(count)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        consumer.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+    if errors:
+        raise errors[0]

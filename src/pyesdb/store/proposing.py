@@ -1,0 +1,157 @@
+"""What a consumer proposes, until it is known what became of it.
+
+What must never happen here: a claim or a word whose outcome is not known and that is forgotten; a
+claim that is committed and whose events are in nobody's hands.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, NamedTuple
+
+from msgspec.structs import astuple
+
+from pyesdb.model import commands as c
+from pyesdb.model.errors import OutcomeUnknown, PyesdbError
+from pyesdb.model.events import RecordedEvent
+from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.outcomes import Done
+from pyesdb.model.subscriptions import DeliveredEvent, Lease
+from pyesdb.store.hands import Hands, Said
+from pyesdb.store.looking import events_at
+from pyesdb.store.readers import Reader
+from pyesdb.store.runtime import StoreRuntime
+from pyesdb.store.sending import Sending
+
+
+class Ask(NamedTuple):
+    """Answer a question on a read connection."""
+
+    question: Callable[[Reader], Any]
+
+
+class Submit(NamedTuple):
+    """Propose a command, and wait for its outcome."""
+
+    command: c.Command
+
+
+class Wait(NamedTuple):
+    """Wait until the waiter is woken, or for so many seconds (None: no limit)."""
+
+    timeout_s: float | None
+
+
+Step = Ask | Submit | Wait
+Steps = Generator[Step, Any, Any]
+
+_EXPIRED_S = 150.0
+"""A command of which nothing is known so long after it was made is not stored any more."""
+
+class Pending(NamedTuple):
+    """A command under way: what it says, the events it claims, when it was made."""
+
+    command: c.Command
+    said: Said
+    events: list[RecordedEvent]
+    made: float
+
+
+class Proposing:
+    """The commands of one consumer."""
+
+    def __init__(
+        self,
+        runtime: StoreRuntime,
+        number: int,
+        hands: Hands,
+        cursor: int,
+        told: Callable[[PyesdbError | None], None],
+    ) -> None:
+        self.runtime = runtime
+        self.number = number
+        self.hands = hands
+        self.sending = Sending(runtime, number, hands, told)
+        self.received: tuple[int, float] | None = None
+        """How many events the last claim gave, and when (monotonic seconds)."""
+        self.cursor = self.scanned = cursor
+        """Where the subscription stood, and how far it was examined behind that."""
+        self.unknown: list[Pending] = []
+
+    def _propose(self, pending: Pending, *, again: bool = False) -> Generator[Step, Any, Any]:
+        """Have a command decided; while that is not known it is kept, to be asked again."""
+        if not again:
+            self.unknown.append(pending)
+        try:
+            outcome = yield Submit(pending.command)
+        except OutcomeUnknown:
+            if again:
+                raise
+            return (yield from self._propose(pending, again=True))
+        except PyesdbError:
+            if not again or time.monotonic() > pending.made + _EXPIRED_S:
+                self.unknown.remove(pending)
+                self.hands.unsay(pending.said)
+            raise
+        value = outcome.value if isinstance(outcome, Done) else None
+        found: Any = None
+        if isinstance(pending.command, c.Claim):
+            found = yield from self._took(pending, value)
+        else:
+            self.hands.heard(pending.said, int(value or 0))
+        self.unknown.remove(pending)
+        return found
+
+    def _took(self, pending: Pending, answer: Any) -> Generator[Step, Any, Any]:
+        """The events of a claim, into the hands."""
+        epoch, cursor, counted, again, taken, waiting, alone = answer
+        if epoch != self.hands.lease.epoch:
+            return False, 0, False  # reset meanwhile: the next look says so
+        self.hands.heard(pending.said, counted)
+        behind = set(waiting)
+        lease = self.hands.lease
+        given = [
+            DeliveredEvent(*astuple(event), 1, "", lease)
+            for event in pending.events[:taken]
+            if event.position not in behind
+        ]
+        if again:
+            given += yield from self._again(again, lease)
+        self.hands.receive(given, pending.made)
+        if cursor != self.cursor:
+            self.cursor, self.scanned = cursor, max(cursor, self.scanned)
+        self.received = (len(given), time.monotonic())
+        self.sending.arm()
+        return bool(given), taken, alone
+
+    def _again(
+        self, again: list[Any], lease: Lease
+    ) -> Generator[Step, Any, list[DeliveredEvent]]:
+        """What is given again is read; what is not there any more needs no handling."""
+        positions = [position for position, _, _ in again]
+        read: list[RecordedEvent] = yield Ask(partial(_read, self.runtime, positions))
+        events = {event.position: event for event in read}
+        self.hands.pass_over([position for position in positions if position not in events])
+        return [
+            DeliveredEvent(*astuple(events[position]), attempt, reason, lease)
+            for position, attempt, reason in again
+            if position in events
+        ]
+
+    def _say(self) -> Steps:
+        said = self.hands.speak()
+        if said:
+            place = self.number, said.epoch, self.hands.lease.consumer
+            command = c.with_digest(c.Settle, uuid7_bytes(), *place, said.acks, said.nacks)
+            yield from self._propose(Pending(command, said, [], time.monotonic()))
+
+    def _resolve(self) -> Steps:
+        """Commands of which nobody knows what became of them: ask again, with their own ids."""
+        for pending in list(self.unknown):
+            if pending in self.unknown:
+                yield from self._propose(pending, again=True)
+
+
+
+def _read(runtime: StoreRuntime, positions: list[int], reader: Reader) -> list[RecordedEvent]:
+    return events_at(reader, runtime, positions)
