@@ -103,6 +103,7 @@ from pyesdb.store.writes import Append
 
 if TYPE_CHECKING:
     from pyesdb.embedded.aio import AsyncStore
+    from pyesdb.embedded.aioconsumer import AsyncConsumer
     from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
     from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
     from pyesdb.embedded.aiofollow import AsyncFollower
@@ -116,6 +117,7 @@ _LATER = {
     "AsyncEvents": "pyesdb.embedded.aioevents",
     "AsyncLoaded": "pyesdb.embedded.aioevents",
     "AsyncFollower": "pyesdb.embedded.aiofollow",
+    "AsyncConsumer": "pyesdb.embedded.aioconsumer",
 }
 """The asynchronous half and what it needs of asyncio are loaded when first asked for (PEP 562):
 they are a third of the time of an import."""
@@ -152,6 +154,7 @@ __all__ = [
     "AppendCondition",
     "AppendManyResult",
     "AppendResult",
+    "AsyncConsumer",
     "AsyncDatabase",
     "AsyncEvents",
     "AsyncFollower",

@@ -28,6 +28,8 @@ class Runner:
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call in the loop; what comes back as a coroutine is awaited there."""
+        if threading.current_thread() is self._thread:  # a handler that calls back
+            return function(*args, **kwargs)
 
         async def step() -> Any:
             result = function(*args, **kwargs)
@@ -85,8 +87,8 @@ class Driven:
         self._runner.call(self._target.__aenter__)
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self._runner.call(self._target.__aexit__, *raised)
+    def __exit__(self, *raised: object) -> Any:
+        return self._runner.call(self._target.__aexit__, *raised)
 
 
 class DrivenIterator(Driven):
@@ -107,11 +109,13 @@ class DrivenIterator(Driven):
 
 
 def _driven(runner: Runner, value: Any) -> Any:
-    if isinstance(value, pyesdb.AsyncEvents | pyesdb.AsyncFollower):
+    if isinstance(value, pyesdb.AsyncEvents | pyesdb.AsyncFollower | pyesdb.AsyncConsumer):
         runner.call(value.__aenter__)  # a synchronous read starts with the call
         return DrivenIterator(runner, value)
     if hasattr(value, "__anext__"):
         return DrivenIterator(runner, value)
     if isinstance(value, pyesdb.AsyncDatabase | pyesdb.AsyncStore | pyesdb.AsyncLoaded):
+        return Driven(runner, value)
+    if hasattr(value, "__aexit__"):  # a block
         return Driven(runner, value)
     return value

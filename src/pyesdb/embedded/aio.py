@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
-from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded, Loop
+from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
 from pyesdb.embedded.aiofollow import AsyncFollower
-from pyesdb.embedded.calls import Calls
+from pyesdb.embedded.aiosubscriptions import AsyncSubscribing
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.results import (
@@ -28,50 +28,19 @@ from pyesdb.model.results import (
 )
 from pyesdb.model.selectors import AppendCondition, Selector
 from pyesdb.model.versions import Cursor, ExpectedVersion, StreamState, StreamVersion, Token
-from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries, writes
 from pyesdb.store.deadlines import POLL_S
-from pyesdb.store.readers import Reader
 from pyesdb.store.reads import Read
 from pyesdb.store.writes import UNCHANGED, Append
 
 T = TypeVar("T")
 
 
-class AsyncStore:
+class AsyncStore(AsyncSubscribing):
     """One event store, for asyncio; made by `AsyncDatabase.store` and `create_store`.
 
     The methods mean what those of `Store` mean.
     """
-
-    def __init__(self, handle: StoreHandle, loop: Loop) -> None:
-        self.id: str = handle.store_id
-        self._handle = handle
-        self._calls = Calls(handle)
-        self._loop = loop
-
-    def __repr__(self) -> str:
-        return f"<AsyncStore {self.id!r}>"
-
-    async def _in_pool(self, function: Callable[[], T]) -> T:
-        self._handle.check_open()
-        return await self._loop.run(self._handle.node.pool, function)
-
-    async def _ask(self, question: Callable[[Reader], T]) -> T:
-        return await self._in_pool(lambda: self._handle.ask(question))
-
-    async def _bind(self) -> None:
-        """Look the store up in the pool, not on the event loop."""
-        self._loop.check()
-        if not self._handle.bound:
-            await self._in_pool(self._handle.runtime)
-
-    async def _submit(self, command: Any, timeout: Duration | None = None) -> Any:
-        loop = self._loop.check()
-        if not self._handle.bound:
-            await self._in_pool(self._handle.runtime)
-        runtime, limit = self._handle.writing(timeout)
-        return await runtime.submit_async(command, limit, loop)
 
     async def append(
         self,

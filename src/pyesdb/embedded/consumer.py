@@ -64,11 +64,11 @@ def settled(consuming: Consuming, event: DeliveredEvent, error: BaseException | 
 class Consumer(Iterator[DeliveredEvent]):
     """Events of a persistent subscription as they come, at least once, made by `Store.consume`.
 
-    Settle each: `with consumer.handling(event)`, or `ack` and `nack`. Threads may share it: an event
-    is not given to one while an earlier one of its stream is in another's hands. Leaving the block
-    returns what is not settled, and no attempt is counted. Raises StoreRemoved, SubscriptionRemoved
-    and DatabaseClosed when there is nothing to consume any more; WindowFull when all that one may
-    hold is in the hands of the thread that asks for more.
+    Settle each: `with consumer.handling(event)`, or `ack` and `nack`. Threads may share it: an
+    event is not given to one while an earlier one of its stream is in another's hands. Leaving the
+    block returns what is not settled, and no attempt is counted. Raises StoreRemoved,
+    SubscriptionRemoved and DatabaseClosed when there is nothing to consume any more; WindowFull
+    when all that one may hold is in the hands of the thread that asks for more.
     """
 
     def __init__(self, consuming: Consuming) -> None:
@@ -138,7 +138,9 @@ class Consumer(Iterator[DeliveredEvent]):
         self._consuming.ack(events)
 
     def ack_until(self, event: DeliveredEvent) -> None:
-        """Everything that this thread got up to this event, in the order it got it, is done."""
+        """Everything up to this event, in the order of delivery, is done; not what is in the hands
+        of another thread.
+        """
         self._consuming.ack_until(event)
 
     def nack(
@@ -158,20 +160,24 @@ class Consumer(Iterator[DeliveredEvent]):
         self._drive(self._consuming.flush(waiter), waiter)
 
     def run(self, handler: Callable[[DeliveredEvent], Any], *, workers: int = 1) -> None:
-        """Call `handler` with each event until `stop`, in `workers` threads; then close.
+        """Call `handler` with each event until `stop`, in `workers` threads.
+
+        Then what is not settled is returned, as at the end of the block.
 
         Events of one stream are handled one after the other. See `handling` for exceptions.
         """
         from pyesdb.embedded.workers import run
 
-        run(self, handler, workers)
+        try:
+            run(self, handler, workers)
+        finally:
+            self._close()
 
     def stop(self) -> None:
         """Hand out nothing more, and let those who wait go: from any thread or signal handler."""
         self._consuming.stop()
 
-    def close(self) -> None:
-        """Say what is unsaid and return what is not settled; nothing of it is counted."""
+    def _close(self) -> None:
         waiter = SyncWaiter()
         self._drive(self._consuming.close(waiter), waiter)
 
@@ -184,7 +190,7 @@ class Consumer(Iterator[DeliveredEvent]):
         e: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        self.close()
+        self._close()
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         consuming = getattr(self, "_consuming", None)

@@ -17,22 +17,19 @@ WORKERS_MAX = 1_000
 def check_run(handler: object, workers: object) -> int:
     """The number of workers of a run; raises RequestError."""
     if not callable(handler):
-        raise RequestError(f"handler must be callable, not {handler!r:.60}: it is called with each event")
+        raise RequestError(f"handler must be callable, not {handler!r:.60}")
     if type(workers) is not int or not 1 <= workers <= WORKERS_MAX:
         raise RequestError(f"workers must be an int from 1 to {WORKERS_MAX:,}, not {workers!r:.60}")
     return workers
 
 
 def run(consumer: "Consumer", handler: Handler, workers: int) -> None:
-    """Handle events until the consumer is stopped, then close it."""
+    """Handle events until the consumer is stopped."""
     count = check_run(handler, workers)
-    try:
-        if count == 1:
-            _work(consumer, handler)
-        else:
-            _work_together(consumer, handler, count)
-    finally:
-        consumer.close()
+    if count == 1:
+        _work(consumer, handler)
+    else:
+        _work_together(consumer, handler, count)
 
 
 def _work(consumer: "Consumer", handler: Handler) -> None:

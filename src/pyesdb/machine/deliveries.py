@@ -119,9 +119,7 @@ class Desk:
         for position in taken:
             del self.held[position]
 
-    def give_up(
-        self, rows: list[tuple[int, int, int]], reason: str | None, *, alone: bool
-    ) -> None:
+    def give_up(self, rows: list[tuple[int, int, int]], reason: str | None, *, alone: bool) -> None:
         """Events of a consumer that left; with a reason it was lost, and the attempt counts.
 
         Who was lost with several in hand may not have seen them all: these are not parked before

@@ -19,14 +19,12 @@ from pyesdb.model.selectors import Clause
 DUE, IN_FLIGHT, PARKED, WAITING = 0, 1, 2, 3
 
 _Retries = Annotated[int, msgspec.Meta(ge=0, le=limits.SUBSCRIPTION_RETRIES_MAX)]
-_Timeout = Annotated[
-    int, msgspec.Meta(ge=limits.ACK_TIMEOUT_MIN_US, le=limits.ACK_TIMEOUT_MAX_US)
-]
+_Timeout = Annotated[int, msgspec.Meta(ge=limits.ACK_TIMEOUT_MIN_US, le=limits.ACK_TIMEOUT_MAX_US)]
 _Window = Annotated[int, msgspec.Meta(ge=1, le=limits.SUBSCRIPTION_WINDOW_MAX)]
 
 
 class Rules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Settings of a subscription, in the machine's units (us). `on_poison` "": as the order says."""
+    """Settings of a subscription; times in us. `on_poison` "": as the order says."""
 
     max_retries: _Retries = 10
     ack_timeout: _Timeout = 30_000_000

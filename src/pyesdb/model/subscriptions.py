@@ -74,7 +74,9 @@ class DeliveredEvent(RecordedEvent, frozen=True, gc=False, eq=False):
     _lease: Lease
 
     def __repr__(self) -> str:
-        return f"Delivered{super().__repr__().removeprefix('Recorded')[:-1]}, attempt={self.attempt})"
+        return (
+            f"Delivered{super().__repr__().removeprefix('Recorded')[:-1]}, attempt={self.attempt})"
+        )
 
 
 def _retries(value: object) -> int:
@@ -131,7 +133,9 @@ def checked_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in settings.items():
         if name not in _CHECKS:
             near = get_close_matches(name, _CHECKS, 1, 0.4)
-            hint = f"; did you mean {near[0]!r}?" if near else f": it is one of {', '.join(_CHECKS)}"
+            hint = (
+                f"; did you mean {near[0]!r}?" if near else f": it is one of {', '.join(_CHECKS)}"
+            )
             raise InvalidConfig(f"a subscription has no setting {name!r}{hint}")
         found[name] = _CHECKS[name](value)
     return found

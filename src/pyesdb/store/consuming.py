@@ -75,6 +75,7 @@ class Consuming(Proposing):
         self._hold_until = 0.0
         """Until then nothing new is claimed (monotonic): all that was selected had to wait."""
         self.desk = runtime.desk(self.number)
+        self.desk.hands.add(hands)
 
     # -- the end
 
@@ -122,7 +123,7 @@ class Consuming(Proposing):
         self._spoken()
 
     def ack_until(self, event: object) -> None:
-        """What was handed out to the same thread or task up to this event is done."""
+        """What was handed out up to this event, and is in no other hands, is done."""
         self._still_open()
         self.hands.ack_until(event)
         self._spoken()
@@ -262,6 +263,8 @@ class Consuming(Proposing):
             self.hands.adopt(found.kept)
             self.kept = found.kept
         self.cursor, self.scanned = found.cursor, found.scanned
+        if found.events:  # they are not claimed yet
+            self.scanned = found.events[0].position - 1
 
     def _far(self, found: Look) -> bool:
         return found.scanned - found.cursor >= _CURSOR_LAG
@@ -353,7 +356,7 @@ class Consuming(Proposing):
                 yield from self.flush(waiter)
                 if unsettled:
                     consumer = self.hands.lease.consumer
-                    gone = c.with_digest(c.Gone, uuid7_bytes(), self.number, consumer, True)
+                    gone = c.with_digest(c.Gone, uuid7_bytes(), self.number, consumer, well=True)
                     yield Submit(gone)
         except PyesdbError as error:
             logger.warning(

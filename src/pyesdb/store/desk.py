@@ -6,8 +6,10 @@ the turn to the next, so an event does not wake them all. A ring is a hint, as e
 
 import threading
 from collections.abc import Iterable
+from weakref import WeakSet
 
 from pyesdb.model import commands as c
+from pyesdb.store.hands import Hands
 from pyesdb.store.head import Bell, Waiter
 
 
@@ -19,6 +21,8 @@ class Desk:
         """Rings when events come back, or the subscription changes."""
         self.freed = Bell()
         """Rings when events are settled: for those whose way they were in."""
+        self.hands: WeakSet[Hands] = WeakSet()
+        """Of the consumers in this process."""
         self._mutex = threading.Lock()
         self._turn: Waiter | None = None
         self._queue: dict[Waiter, None] = {}
@@ -67,9 +71,12 @@ def tell(desks: dict[int, Desk], commands: Iterable[c.Command]) -> None:
                 if desk is not None:
                     desk.returned.ring()
                     desk.freed.ring()
-            case (
-                c.UpdateSubscription() | c.ResetSubscription() | c.RemoveSubscription() | c.Unpark()
-            ):
+            case c.ResetSubscription() | c.RemoveSubscription():
+                for desk in list(desks.values()):
+                    for hands in list(desk.hands):  # nothing of before is handed out here
+                        hands.return_ready()
+                    desk.ring()
+            case c.UpdateSubscription() | c.Unpark():
                 for desk in list(desks.values()):
                     desk.ring()
             case _:

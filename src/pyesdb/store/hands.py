@@ -141,7 +141,7 @@ class Hands:
             self._has_spoken()
 
     def ack_until(self, event: object) -> None:
-        """What was handed out to the same thread or task up to this event is done."""
+        """What was handed out to the same thread or task, or to one that is gone, is done."""
         last = self._own(event)
         with self._mutex:
             held = self.held.get(last.position)
@@ -149,7 +149,7 @@ class Hands:
                 return
             done: list[int] = []
             for position, other in self.held.items():  # in the order of handing out
-                if other.owner == held.owner:
+                if other.owner == held.owner or not self._alive(other.owner):
                     done.append(position)
                 if position == last.position:
                     break

@@ -132,5 +132,3 @@ def _due(
 def events_at(reader: Reader, source: Source, positions: list[int]) -> list[RecordedEvent]:
     """The events at these positions, as far as they are there."""
     return build(reader, source, reader.find("events_at", positions))
-
-

@@ -114,8 +114,7 @@ class Outbox:
         deadlines = self._deadlines.on(loop)
         try:
             deadlines.add(slot, end)
-            handing = self._queue_up(slot)
-            if handing is not None:  # tasks that are ready now queue up first, and share the commit
+            if (handing := self._queue_up(slot)) is not None:  # tasks that are ready now queue up first, and share the commit
                 loop.call_soon(self._pass_to_pool, handing)
             await slot.future
         except BaseException:
@@ -128,24 +127,23 @@ class Outbox:
     def post(self, slot: PostSlot) -> None:
         """Queue a command for which nobody waits; its slot is told."""
         try:
-            handing = self._queue_up(slot)
-            if handing is not None:
+            if (handing := self._queue_up(slot)) is not None:
                 self._pass_to_pool(handing)
         except BaseException:
             surely(lambda: self._abandon(slot))
             raise
 
     def _queue_up(self, slot: Slot) -> Handing | None:
-        """Queue a slot whose caller does not lead; a lead that goes to the pool if none is there."""
-        handing: Handing | None = None
+        """Queue a slot of one who does not lead; the lead, if it is to go to the pool."""
         with self._mutex:
             if self._closed is not None:
                 raise self._closed
             self._queue.append(slot)
             self._waiting_bytes += slot.bytes
-            if self._leader is None:
-                self._leader = handing = Handing(slot)
-        return handing
+            if self._leader is not None:
+                return None
+            self._leader = handing = Handing(slot)
+            return handing
 
     def full(self) -> bool:
         """Whether as much waits as may wait."""

@@ -48,6 +48,7 @@ Steps = Generator[Step, Any, Any]
 _EXPIRED_S = 150.0
 """A command of which nothing is known so long after it was made is not stored any more."""
 
+
 class Pending(NamedTuple):
     """A command under way: what it says, the events it claims, when it was made."""
 
@@ -119,14 +120,12 @@ class Proposing:
             given += yield from self._again(again, lease)
         self.hands.receive(given, pending.made)
         if cursor != self.cursor:
-            self.cursor, self.scanned = cursor, max(cursor, self.scanned)
+            self.cursor = self.scanned = cursor
         self.received = (len(given), time.monotonic())
         self.sending.arm()
         return bool(given), taken, alone
 
-    def _again(
-        self, again: list[Any], lease: Lease
-    ) -> Generator[Step, Any, list[DeliveredEvent]]:
+    def _again(self, again: list[Any], lease: Lease) -> Generator[Step, Any, list[DeliveredEvent]]:
         """What is given again is read; what is not there any more needs no handling."""
         positions = [position for position, _, _ in again]
         read: list[RecordedEvent] = yield Ask(partial(_read, self.runtime, positions))
@@ -150,7 +149,6 @@ class Proposing:
         for pending in list(self.unknown):
             if pending in self.unknown:
                 yield from self._propose(pending, again=True)
-
 
 
 def _read(runtime: StoreRuntime, positions: list[int], reader: Reader) -> list[RecordedEvent]:

@@ -1,7 +1,8 @@
 """What a consumer has to say is sent in time, also while nobody asks it for more.
 
-The process's timer queues the command and goes on; whoever leads the store's lane tells the outcome.
-What must never happen here: something said that is neither stored, nor on its way, nor in the hands.
+The process's timer queues the command and goes on; whoever leads the store's lane tells what came
+of it. What must never happen here: something said that is neither stored, nor on its way, nor in
+the hands.
 """
 
 import threading

@@ -1,4 +1,4 @@
-"""Calls that make, change and show persistent subscriptions: checked arguments, commands, answers."""
+"""Calls that make, change and show persistent subscriptions: checks, commands, questions."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta

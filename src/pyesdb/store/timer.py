@@ -50,7 +50,7 @@ class Timer:
                 return
             try:
                 again = duty()
-            except Exception:
+            except Exception:  # noqa: BLE001  (the others go on)
                 logger.exception("a duty at its time")
                 again = None
             if again is not None:

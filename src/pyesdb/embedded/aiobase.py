@@ -1,0 +1,45 @@
+"""How the calls of an `AsyncStore` reach the store: questions in the pool, commands by the loop."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pyesdb.embedded.aioevents import Loop
+from pyesdb.embedded.calls import Calls
+from pyesdb.model.durations import Duration
+from pyesdb.node.handle import StoreHandle
+from pyesdb.store.readers import Reader
+
+T = TypeVar("T")
+
+
+class AsyncStoreBase:
+    """One store, for one event loop."""
+
+    def __init__(self, handle: StoreHandle, loop: Loop) -> None:
+        self.id: str = handle.store_id
+        self._handle = handle
+        self._calls = Calls(handle)
+        self._loop = loop
+
+    def __repr__(self) -> str:
+        return f"<AsyncStore {self.id!r}>"
+
+    async def _in_pool(self, function: Callable[[], T]) -> T:
+        self._handle.check_open()
+        return await self._loop.run(self._handle.node.pool, function)
+
+    async def _ask(self, question: Callable[[Reader], T]) -> T:
+        return await self._in_pool(lambda: self._handle.ask(question))
+
+    async def _bind(self) -> None:
+        """Look the store up in the pool, not on the event loop."""
+        self._loop.check()
+        if not self._handle.bound:
+            await self._in_pool(self._handle.runtime)
+
+    async def _submit(self, command: Any, timeout: Duration | None = None) -> Any:
+        loop = self._loop.check()
+        if not self._handle.bound:
+            await self._in_pool(self._handle.runtime)
+        runtime, limit = self._handle.writing(timeout)
+        return await runtime.submit_async(command, limit, loop)
