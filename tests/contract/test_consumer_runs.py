@@ -54,9 +54,8 @@ def test_what_ends_the_program_passes_the_block_and_settles_nothing(
 ) -> None:
     if face.name == "async":
         pytest.skip("such an exception ends the loop of the driver")
-    with sub.consume("sub") as consumer:
-        with pytest.raises(error), consumer.handling(consumer.get(0)):
-            raise error
+    with sub.consume("sub") as consumer, pytest.raises(error), consumer.handling(consumer.get(0)):
+        raise error
     with sub.consume("sub") as consumer:
         assert seen(consumer)[0] == (1, 1)
 
@@ -131,28 +130,27 @@ def test_workers_share_the_events_and_no_two_have_events_of_one_stream(
 def test_what_ends_one_worker_ends_the_run(sub: Any) -> None:
     def handler(event: Any) -> None:
         if event.position == 2:
-            sub.remove_subscription("sub") if not hasattr(sub, "_runner") else removing.set()
+            removing.set()
+
+    def remove() -> None:
+        removing.wait(SOON_S)
+        sub.remove_subscription("sub")
 
     removing = threading.Event()
     consumer = sub.consume("sub", window=1)
-    remover = threading.Thread(
-        target=lambda: removing.wait(SOON_S) and sub.remove_subscription("sub")
-    )
-    if hasattr(sub, "_runner"):
-        remover.start()
+    remover = threading.Thread(target=remove)
+    remover.start()
     with pytest.raises(pyesdb.SubscriptionRemoved):
         consumer.run(handler, workers=3)
-    if remover.ident:
-        remover.join()
+    remover.join()
 
 
 @pytest.mark.parametrize(
     ("handler", "workers"), [(None, 1), ("print", 1), (print, 0), (print, True), (print, "2")]
 )
 def test_a_run_of_nothing_is_refused(sub: Any, handler: Any, workers: Any) -> None:
-    with sub.consume("sub") as consumer:
-        with pytest.raises(pyesdb.RequestError):
-            consumer.run(handler, workers=workers)
+    with sub.consume("sub") as consumer, pytest.raises(pyesdb.RequestError):
+        consumer.run(handler, workers=workers)
     assert sub.subscription_info("sub").position == 0
 
 
@@ -210,21 +208,25 @@ def test_who_waits_learns_of_the_end(db: Any, what: str) -> None:
     assert errors == [codes.get(what, "database_closed")] * 3
 
 
-def test_who_waits_gets_what_another_returns(sub: Any) -> None:
+@pytest.mark.parametrize("how", ["leaving", "nack", "skip"])
+def test_who_waits_gets_what_another_leaves(sub: Any, how: str) -> None:
+    holder = sub.consume("sub", window=1)
+    event = holder.get(0)
     with sub.consume("sub") as consumer:
-        held = sub.consume("sub")
-        event = held.get(0)
-        list(seen(consumer))
+        assert [position for position, _ in seen(consumer)] == [2, 4, 6]
         found: list[Any] = []
         waiting = threading.Thread(target=lambda: found.extend(taken(consumer, 1)))
         waiting.start()
-        held.nack(event, reason="for you")
-        held.flush()
-        held.stop()
-        waiting.join(SOON_S)
-        if found:
-            assert found[0].last_reason in ("for you", "")
-        held.__exit__(None, None, None)
+        if how == "leaving":
+            holder.__exit__(None, None, None)
+        else:
+            holder.nack(event, "retry" if how == "nack" else "skip", reason="for you")
+            holder.flush()
+        waiting.join()
+        wanted = {"leaving": (1, 1, ""), "nack": (1, 2, "for you"), "skip": (3, 1, "")}
+        assert (found[0].position, found[0].attempt, found[0].last_reason) == wanted[how]
+        consumer.ack(found[0])
+    holder.__exit__(None, None, None)
 
 
 def test_a_thread_that_finds_the_window_in_other_hands_waits_for_them(sub: Any, face: Any) -> None:
@@ -240,6 +242,33 @@ def test_a_thread_that_finds_the_window_in_other_hands_waits_for_them(sub: Any, 
         consumer.ack(held)
         waiting.join(SOON_S)
         assert found[0].position == 3
+
+
+def test_threads_that_all_ask_for_more_with_all_in_their_hands_are_told(
+    sub: Any, face: Any
+) -> None:
+    if face.name == "async":
+        pytest.skip("the driver's tasks are gone at once; see test_async_consuming")
+    told: list[str] = []
+
+    def greedy(consumer: Any) -> None:
+        consumer.get(SOON_S)
+        both.wait(SOON_S)
+        try:
+            consumer.get()
+        except pyesdb.WindowFull as error:
+            told.append(error.code)
+            consumer.stop()
+
+    both = threading.Barrier(2)
+    with sub.consume("sub", window=2) as consumer:
+        threads = [threading.Thread(target=greedy, args=(consumer,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(SOON_S)
+    assert told
+    assert set(told) == {"window_full"}
 
 
 def test_events_of_one_stream_are_not_given_to_two_threads(sub: Any, face: Any) -> None:

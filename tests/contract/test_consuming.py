@@ -71,7 +71,7 @@ def test_every_event_is_delivered_once_in_order_and_is_done_when_acknowledged(st
 def test_a_delivered_event_can_be_sent_to_another_process(sub: Any) -> None:
     with sub.consume("sub") as consumer:
         event = consumer.get(0)
-        copy = pickle.loads(pickle.dumps(event))  # noqa: S301
+        copy = pickle.loads(pickle.dumps(event))
         assert (copy, copy.attempt) == (event, 1)
         consumer.ack(copy)
     with sub.consume("sub") as consumer:
@@ -116,10 +116,14 @@ def test_leaving_the_block_returns_what_is_unsettled_and_counts_nothing(sub: Any
 
 
 def test_an_exception_that_leaves_the_block_returns_them_too(sub: Any) -> None:
-    with pytest.raises(ZeroDivisionError), sub.consume("sub") as consumer:
-        consumer.ack(consumer.get(0))
-        consumer.get(0)
-        raise ZeroDivisionError
+    def handle() -> None:
+        with sub.consume("sub") as consumer:
+            consumer.ack(consumer.get(0))
+            consumer.get(0)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        handle()
     with sub.consume("sub") as consumer:
         assert consumer.get(0).position == 2
 

@@ -42,7 +42,7 @@ def test_after_max_retries_an_event_parks_with_its_stream_and_the_rest_flows(sto
     assert isinstance(parked, pyesdb.ParkedEvent)
     assert (parked.event.position, parked.attempts, parked.reason) == (1, 3, "attempt 3")
     assert parked.parked >= parked.event.created
-    assert list(store.read("a"))[0] == parked.event
+    assert next(iter(store.read("a"))) == parked.event
     info = store.subscription_info("sub")
     assert (info.parked, info.in_flight, info.lag) == (1, 0, 0)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
+from functools import partial
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -66,13 +67,14 @@ class AsyncConsumer(AsyncIterator[DeliveredEvent]):
         return self._consuming
 
     async def _start(self) -> Consuming:
-        if self._consuming is None:
-            self._loop.check()
-            made = await self._in_pool(self._make)
-            if self._consuming is None:  # of two tasks that started it the first one counts
-                self._consuming = made
-                if self._stopped:
-                    made.stop()
+        if self._consuming is not None:
+            return self._consuming
+        self._loop.check()
+        made: Consuming = await self._in_pool(self._make)
+        if self._consuming is None:  # of two tasks that started it the first one counts
+            self._consuming = made
+            if self._stopped:
+                made.stop()
         return self._consuming
 
     async def _drive(
@@ -85,8 +87,7 @@ class AsyncConsumer(AsyncIterator[DeliveredEvent]):
             while True:
                 try:
                     if isinstance(step, Ask):
-                        question = step.question
-                        found = await self._in_pool(lambda q=question: runtime.ask(q))
+                        found = await self._in_pool(partial(runtime.ask, step.question))
                     elif isinstance(step, Submit):
                         limit = runtime.config.timeout
                         found = await runtime.submit_async(step.command, limit, waiter.loop)

@@ -18,7 +18,7 @@ from pyesdb.telemetry.log import logger
 
 def thread_alive(owner: Owner) -> bool:
     """Whether the thread of an identifier runs."""
-    return owner in sys._current_frames()
+    return owner in sys._current_frames()  # pyright: ignore[reportPrivateUsage]
 
 
 class Handling:

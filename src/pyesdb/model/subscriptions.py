@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
 import msgspec
+from msgspec.structs import astuple
 
 from pyesdb.model import limits
 from pyesdb.model.durations import Duration, seconds
@@ -77,6 +78,14 @@ class DeliveredEvent(RecordedEvent, frozen=True, gc=False, eq=False):
         return (
             f"Delivered{super().__repr__().removeprefix('Recorded')[:-1]}, attempt={self.attempt})"
         )
+
+
+_make: Any = DeliveredEvent
+
+
+def delivered(event: RecordedEvent, attempt: int, reason: str, lease: Lease) -> DeliveredEvent:
+    """The event in a consumer's hands."""
+    return _make(*astuple(event), attempt, reason, lease)
 
 
 def _retries(value: object) -> int:

@@ -11,6 +11,7 @@ known and that is forgotten; a wait that nothing ends.
 
 import time
 from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from math import inf
 from os import urandom
 from typing import Any
@@ -67,6 +68,8 @@ class Consuming(Proposing):
         self.stopped = self.closed = False
         self._ended: PyesdbError | None = None
         self._waiting: list[Waiter] = []
+        self._asking: list[Owner] = []
+        """Who asks for more, and waits for it."""
         self._wanted = False
         """Whether somebody waits for what others of this consumer hold."""
         self._page = _FIRST
@@ -158,16 +161,18 @@ class Consuming(Proposing):
         """The next event; None when the time has passed, or after `stop`."""
         end = inf if timeout_s is None else time.monotonic() + timeout_s
         self._waiting.append(waiter)
+        self._asking.append(owner)
         try:
             while not self.stopped:
                 event = self.take(owner)
                 if event is not None:
                     return event
                 self.check()
+                self._check_full()
                 limit = inf
                 if self.desk.enter(waiter):
                     self._listen(waiter)
-                    limit = yield from self._find(owner)
+                    limit = yield from self._find()
                     if limit == 0:
                         self.wake(but=waiter)
                         continue
@@ -179,6 +184,7 @@ class Consuming(Proposing):
             return None
         finally:
             self._waiting.remove(waiter)
+            self._asking.remove(owner)
             for bell in self._bells:
                 bell.discard(waiter)
             self.desk.leave(waiter)
@@ -188,15 +194,25 @@ class Consuming(Proposing):
         runtime, desk = self.runtime, self.desk
         return runtime.head, runtime.elsewhere, desk.returned, desk.freed
 
+    def _check_full(self) -> None:
+        """Raise when nothing can come: all that may be held is with those who ask for more."""
+        hands = self.hands
+        full = self._room() <= 0 and not hands.ready and not hands.unsaid
+        if full and hands.held and hands.all_held_by(self._asking):
+            raise WindowFull(
+                f"all {len(hands.held)} events that this consumer may hold are in the hands of who "
+                "asks for more: settle some first (ack, nack), or consume with a larger window"
+            )
+
     def _listen(self, waiter: Waiter) -> None:
         """Before the look: what comes behind it wakes him."""
         for bell in self._bells:
             bell.add(waiter)
 
-    def _find(self, owner: Owner) -> Generator[Step, Any, float]:
+    def _find(self) -> Generator[Step, Any, float]:
         """Look, and claim; 0: look into the hands again, else the longest time to wait."""
         try:
-            return (yield from self._look(owner))
+            return (yield from self._look())
         except StoreFrozen as error:
             if self._pause_s == _PAUSE_S:
                 logger.warning("subscription %r waits: %s", self.name, error)
@@ -211,19 +227,13 @@ class Consuming(Proposing):
         self._pause_s = min(_PAUSES_MAX_S, found * 2)
         return found
 
-    def _look(self, owner: Owner) -> Generator[Step, Any, float]:
+    def _look(self) -> Generator[Step, Any, float]:
         hands = self.hands
         yield from self._resolve()
         hands.look_at_time()
         self._adapt()
         most = self._room()
         if most <= 0 and not hands.unsaid:
-            if not hands.ready and hands.all_held_by(owner):
-                raise WindowFull(
-                    f"all {len(hands.held)} events that this consumer may hold are in your hands: "
-                    "settle some (ack, nack) before you ask for more, or consume with a larger "
-                    "window"
-                )
             self._wanted = True
             return inf
         wanted = Wanted(
@@ -235,7 +245,7 @@ class Consuming(Proposing):
             self.cursor,
             self.scanned,
         )
-        found: Look | None = yield Ask(lambda reader: look(reader, self.runtime, wanted))
+        found: Look | None = yield Ask(partial(look, self.runtime, wanted))
         if found is None:
             raise SubscriptionRemoved("removed")
         self._adopt(found)
@@ -244,7 +254,7 @@ class Consuming(Proposing):
             return 0
         selected = found.events and time.monotonic() >= self._hold_until
         if most > 0 and (found.due or selected or self._far(found)):
-            return (yield from self._claim(owner, found, min(most, self._page)))
+            return (yield from self._claim(found, min(most, self._page)))
         if hands.unsaid:
             yield from self._say()
             return 0
@@ -271,7 +281,7 @@ class Consuming(Proposing):
 
     # -- claiming
 
-    def _claim(self, owner: Owner, found: Look, most: int) -> Generator[Step, Any, float]:
+    def _claim(self, found: Look, most: int) -> Generator[Step, Any, float]:
         said = self.hands.speak()
         command = c.with_digest(
             c.Claim,
@@ -296,7 +306,7 @@ class Consuming(Proposing):
             return 0
         if alone:
             # who asks for more with what came alone in his hands wants several: so be it
-            self._together = bool(self.hands.held) and self.hands.all_held_by(owner)
+            self._together = bool(self.hands.held) and self.hands.all_held_by(self._asking)
             self._wanted = True
             return 0 if self._together else _wait(found)
         stale = self.cursor != found.cursor and not taken

@@ -5,7 +5,7 @@ the turn to the next, so an event does not wake them all. A ring is a hint, as e
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from weakref import WeakSet
 
 from pyesdb.model import commands as c
@@ -56,7 +56,7 @@ class Desk:
             waiter.wake()
 
 
-def tell(desks: dict[int, Desk], commands: Iterable[c.Command]) -> None:
+def tell(desks: MutableMapping[int, Desk], commands: Iterable[c.Command]) -> None:
     """Ring for what commands that are committed may have changed."""
     for command in commands:
         match command:

@@ -10,7 +10,7 @@ user that gets lost before it is stored; an event handed out whose lease has hal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import inf
 from typing import NamedTuple
 
@@ -124,10 +124,12 @@ class Hands:
         owners = self._streams.get(stream)
         return owners is None or all(o == owner or not self._alive(o) for o in owners)
 
-    def all_held_by(self, owner: Owner) -> bool:
-        """Whether nobody but `owner`, and those who are gone, holds anything."""
+    def all_held_by(self, owners: Collection[Owner]) -> bool:
+        """Whether nobody but these, and those who are gone, holds anything."""
         with self._mutex:
-            return all(h.owner == owner or not self._alive(h.owner) for h in self.held.values())
+            return all(
+                held.owner in owners or not self._alive(held.owner) for held in self.held.values()
+            )
 
     # -- what is said of them
 

@@ -76,7 +76,7 @@ class _Page(AllRead):
         self._page = max(1, most)
 
 
-def look(reader: Reader, source: Source, wanted: Wanted) -> Look | None:
+def look(source: Source, wanted: Wanted, reader: Reader) -> Look | None:
     """Look; None when the subscription is not there any more."""
     with reader.moment():
         rows = reader.all("subscription_at", wanted.number)

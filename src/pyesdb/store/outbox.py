@@ -50,7 +50,6 @@ _HELPER = object()
 _WAITER = object()
 """The leader while it waits for the lock file of another process; nothing is taken yet."""
 
-
 _GROUPS = 8
 
 
@@ -114,7 +113,8 @@ class Outbox:
         deadlines = self._deadlines.on(loop)
         try:
             deadlines.add(slot, end)
-            if (handing := self._queue_up(slot)) is not None:  # tasks that are ready now queue up first, and share the commit
+            if (handing := self._queue_up(slot)) is not None:
+                # tasks that are ready now queue up first, and share the commit
                 loop.call_soon(self._pass_to_pool, handing)
             await slot.future
         except BaseException:

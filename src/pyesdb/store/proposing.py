@@ -9,14 +9,12 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any, NamedTuple
 
-from msgspec.structs import astuple
-
 from pyesdb.model import commands as c
 from pyesdb.model.errors import OutcomeUnknown, PyesdbError
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.outcomes import Done
-from pyesdb.model.subscriptions import DeliveredEvent, Lease
+from pyesdb.model.subscriptions import DeliveredEvent, Lease, delivered
 from pyesdb.store.hands import Hands, Said
 from pyesdb.store.looking import events_at
 from pyesdb.store.readers import Reader
@@ -112,7 +110,7 @@ class Proposing:
         behind = set(waiting)
         lease = self.hands.lease
         given = [
-            DeliveredEvent(*astuple(event), 1, "", lease)
+            delivered(event, 1, "", lease)
             for event in pending.events[:taken]
             if event.position not in behind
         ]
@@ -132,7 +130,7 @@ class Proposing:
         events = {event.position: event for event in read}
         self.hands.pass_over([position for position in positions if position not in events])
         return [
-            DeliveredEvent(*astuple(events[position]), attempt, reason, lease)
+            delivered(events[position], attempt, reason, lease)
             for position, attempt, reason in again
             if position in events
         ]

@@ -147,9 +147,9 @@ class StoreRuntime:
             threading.Thread(target=function, daemon=True).start()
 
     def _settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
-        self.outbox.settle(entry, outcomes)
-        if self.desks:
+        if self.desks:  # first: who is answered finds his change at work
             tell(self.desks, entry.commands)
+        self.outbox.settle(entry, outcomes)
 
     def desk(self, number: int) -> Desk:
         """The signals of a subscription, for its consumers here."""
