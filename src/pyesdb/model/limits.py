@@ -34,6 +34,8 @@ SUBSCRIPTION_WINDOW_MAX = 10_000
 """In flight over all consumers of a subscription: each claim looks through them."""
 
 SUBSCRIPTION_RETRIES_MAX = 1_000
+"""The setting max_retries of a subscription."""
+
 ACK_TIMEOUT_MIN_US = 1_000
 ACK_TIMEOUT_MAX_US = 86_400_000_000
 """A day: more is a mistake of units, and a lost consumer would hold its events for as long."""
