@@ -1,0 +1,200 @@
+"""SQLAlchemy Core, on SQLite and PostgreSQL: an engine or the caller's connection, of either half.
+
+Handlers get the `Connection` (`AsyncConnection`), in a transaction that only we may end: events of
+the connection refuse what else would commit or roll back.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pyesdb
+from pyesdb.projections import locks, postgres, sqlite
+from pyesdb.projections.blocking import settled
+from pyesdb.projections.readmodel import POSTGRES, SQLITE, Dialect
+
+_FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
+_BEGIN = "BEGIN IMMEDIATE"
+HINT = "a handler must not end the transaction: the projection does, with its checkpoint"
+
+
+class AlchemyModel:
+    """See `ReadModel`."""
+
+    def __init__(self, target: Any, *, is_async: bool) -> None:
+        self.blocking = not is_async
+        self._target = target
+        self._connection: Any = None
+        self._below: Any = None
+        """The synchronous connection of it."""
+        self._transaction: Any = None
+        self._file: locks.FileLock | None = None
+        self._key: int | None = None
+        self._guarding = False
+        name = target.dialect.name
+        if name not in {"sqlite", "postgresql"}:
+            raise pyesdb.RequestError(
+                f"read models through SQLAlchemy are SQLite or PostgreSQL, not {name}"
+            )
+        self.dialect: Dialect = SQLITE if name == "sqlite" else POSTGRES
+
+    @property
+    def tx(self) -> Any:
+        """The connection."""
+        return self._connection
+
+    async def open(self, *, reading: bool) -> None:
+        """See `ReadModel.open`."""
+        if hasattr(self._target, "connect"):
+            self._connection = await settled(self._target.connect())
+        elif self._target.in_transaction():
+            raise pyesdb.RequestError(
+                "the connection has an open transaction: commit or roll it back"
+            )
+        else:
+            self._connection = self._target
+        self._below = self._connection if self.blocking else self._connection.sync_connection
+        if reading:
+            return
+        if await settled(self._connection.get_isolation_level()) == "AUTOCOMMIT":
+            raise pyesdb.RequestError(
+                "with isolation_level='AUTOCOMMIT' every statement is a transaction of its own: "
+                "pass an engine without it"
+            )
+        self._listen()
+
+    def _listen(self) -> None:
+        from sqlalchemy import event
+
+        event.listen(self._below, "commit", self._refuse)
+        event.listen(self._below, "rollback", self._refuse)
+
+    def _refuse(self, _: Any) -> None:
+        if self._guarding:
+            raise pyesdb.RequestError(HINT)
+
+    async def close(self) -> None:
+        """See `ReadModel.close`."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        from sqlalchemy import event
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            for name in ("commit", "rollback"):
+                if event.contains(self._below, name, self._refuse):
+                    event.remove(self._below, name, self._refuse)
+            if self._key is not None and not connection.invalidated and not connection.closed:
+                await settled(connection.execute(_text(postgres.UNLOCK), {"key": self._key}))
+                await settled(connection.commit())
+        except SQLAlchemyError:  # a connection that is gone has no lock any more
+            await settled(connection.invalidate())
+        finally:
+            self._key = None
+            if connection is not self._target:
+                await settled(connection.close())
+            if self._file is not None:
+                self._file.free()
+                self._file = None
+
+    async def lock(self, name: str, store: str) -> bool:
+        """See `ReadModel.lock`."""
+        if self.dialect is SQLITE:
+            row = await self.fetch(_FILE)
+            await settled(self._connection.rollback())
+            if not row[0]:  # in memory
+                return True
+            lock = locks.FileLock(row[0], locks.number(name, store))
+            self._file = lock if lock.take() else None
+            return self._file is not None
+        schema = await self.fetch(postgres.SCHEMA)
+        key = postgres.lock_key(schema[0], name, store)
+        row = await self.fetch(postgres.TRY_LOCK, key=key)
+        await settled(self._connection.commit())
+        self._key = key if row[0] else None
+        return bool(row[0])
+
+    async def begin(self, stopped: Callable[[], bool], *, reading: bool = False) -> bool:
+        """See `ReadModel.begin`."""
+        self._transaction = await settled(self._connection.begin())
+        if self.dialect is SQLITE and not reading and not await self._begin_sqlite(stopped):
+            await settled(self._transaction.rollback())
+            return False
+        self._guarding = not reading
+        return True
+
+    async def _begin_sqlite(self, stopped: Callable[[], bool]) -> bool:
+        """Be its writer now: a transaction that starts by reading may be refused the first write.
+
+        The engine may have begun one already, as SQLAlchemy advises for SQLite.
+        """
+        from sqlalchemy.exc import OperationalError
+
+        while True:
+            try:
+                await settled(self._connection.exec_driver_sql(_BEGIN))
+            except OperationalError as error:
+                if "within a transaction" in str(error.orig):
+                    return True
+                if not sqlite.is_busy(error.orig):
+                    raise
+                if stopped():
+                    return False
+                await self._pause()
+            else:
+                return True
+
+    async def _pause(self) -> None:
+        """The driver has waited as long as it was told to: perhaps not at all."""
+        if self.blocking:
+            time.sleep(sqlite.PAUSE_S)
+        else:
+            import asyncio
+
+            await asyncio.sleep(sqlite.PAUSE_S)
+
+    async def commit(self) -> None:
+        """See `ReadModel.commit`."""
+        self._guarding = False
+        await settled(self._transaction.commit())
+
+    async def rollback(self) -> None:
+        """See `ReadModel.rollback`."""
+        from sqlalchemy.exc import SQLAlchemyError
+
+        self._guarding = False
+        ours = self._transaction.is_active
+        try:
+            await settled(self._transaction.rollback())
+            if not ours:  # a handler has tried to end it: it is over for SQLAlchemy alone
+                await settled(self._connection.exec_driver_sql("ROLLBACK"))
+                await settled(self._connection.rollback())
+        except SQLAlchemyError:  # its connection is gone, and the transaction with it
+            await settled(self._connection.invalidate())
+
+    async def execute(self, statement: str, **values: Any) -> int:
+        """See `ReadModel.execute`."""
+        return int((await settled(self._connection.execute(_text(statement), values))).rowcount)
+
+    async def fetch(self, statement: str, **values: Any) -> Any:
+        """See `ReadModel.fetch`."""
+        return (await settled(self._connection.execute(_text(statement), values))).fetchone()
+
+    def check(self) -> str:
+        """A transaction where a statement failed would be rolled back by its COMMIT, in silence."""
+        if not self._transaction.is_active:
+            return postgres.HINT
+        info = getattr(self._below.connection.driver_connection, "info", None)
+        failed = getattr(info, "transaction_status", 0) == postgres.IN_ERROR
+        return postgres.HINT if failed else ""
+
+    def refused(self) -> str:
+        """See `ReadModel.refused`."""
+        return ""
+
+
+def _text(statement: str) -> Any:
+    from sqlalchemy import text
+
+    return text(statement)

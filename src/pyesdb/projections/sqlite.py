@@ -1,0 +1,169 @@
+"""SQLite through the standard library: a path that is opened here, or the caller's connection.
+
+Transactions are begun and ended by statements of ours. While one is open, the connection's
+authorizer refuses to prepare any other BEGIN, COMMIT or ROLLBACK: `executescript`, for one, commits
+first, and half of a batch would be durable without its checkpoint.
+"""
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import pyesdb
+from pyesdb.projections import locks
+from pyesdb.projections.readmodel import SQLITE
+
+BUSY_S = 0.5
+"""How long SQLite itself waits for another writer; then we look whether to stop, and go on."""
+PAUSE_S = 0.01
+_BEGIN, _BEGIN_READING = "BEGIN IMMEDIATE /* projection */", "BEGIN /* projection */"
+_COMMIT, _ROLLBACK = "COMMIT /* projection */", "ROLLBACK /* projection */"
+# The comments keep them apart in the connection's cache of statements: one that was prepared
+# before would not be shown to the authorizer again.
+
+HINT = "a handler must not begin or end a transaction, and executescript() does"
+
+
+def is_busy(error: object) -> bool:
+    """Whether another connection is writing."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+
+
+class SqliteModel:
+    """See `ReadModel`."""
+
+    dialect = SQLITE
+    blocking = True
+
+    def __init__(self, target: str | sqlite3.Connection) -> None:
+        self._target = target
+        self._connection: sqlite3.Connection | None = None
+        self._lock: locks.FileLock | None = None
+        self._guarding = False
+        self._refused = False
+
+    @property
+    def tx(self) -> sqlite3.Connection:
+        """The connection."""
+        if self._connection is None:
+            raise RuntimeError("the read model is not open")
+        return self._connection
+
+    async def open(self, *, reading: bool) -> None:
+        """See `ReadModel.open`."""
+        if isinstance(self._target, sqlite3.Connection):
+            self._connection = _usable(self._target)
+        else:
+            self._connection = _connect(self._target, reading=reading)
+        if not reading:
+            self._connection.set_authorizer(self._authorize)
+
+    def _authorize(self, action: int, *_: object) -> int:
+        if self._guarding and action == sqlite3.SQLITE_TRANSACTION:
+            self._refused = True
+            return sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK
+
+    async def close(self) -> None:
+        """See `ReadModel.close`."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection is self._target:
+            connection.set_authorizer(None)
+        elif connection is not None:
+            connection.close()
+        if self._lock is not None:
+            self._lock.free()
+            self._lock = None
+
+    async def lock(self, name: str, store: str) -> bool:
+        """A byte of a file beside the database; what lives in memory nobody else can reach."""
+        file = next(row[2] for row in self.tx.execute("PRAGMA database_list") if row[1] == "main")
+        if not file:
+            return True
+        self._lock = locks.FileLock(file, locks.number(name, store))
+        if self._lock.take():
+            return True
+        self._lock = None
+        return False
+
+    async def begin(self, stopped: Callable[[], bool], *, reading: bool = False) -> bool:
+        """See `ReadModel.begin`. Writers of the same file, rebuilds too, are waited for."""
+        while True:
+            try:
+                self.tx.execute(_BEGIN_READING if reading else _BEGIN)
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if stopped():
+                    return False
+                time.sleep(PAUSE_S)  # the caller's connection may not wait at all
+            else:
+                self._guarding = not reading
+                self._refused = False
+                return True
+
+    async def commit(self) -> None:
+        """See `ReadModel.commit`."""
+        self._guarding = False
+        self.tx.execute(_COMMIT)
+
+    async def rollback(self) -> None:
+        """See `ReadModel.rollback`."""
+        self._guarding = False
+        with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+            self.tx.execute(_ROLLBACK)
+
+    async def execute(self, statement: str, **values: Any) -> int:
+        """See `ReadModel.execute`."""
+        return self.tx.execute(statement, values).rowcount
+
+    async def fetch(self, statement: str, **values: Any) -> Any:
+        """See `ReadModel.fetch`."""
+        cursor = self.tx.cursor()
+        cursor.row_factory = None  # the caller's connection may have one
+        return cursor.execute(statement, values).fetchone()
+
+    def check(self) -> str:
+        """See `ReadModel.check`."""
+        return HINT if self._refused or not self.tx.in_transaction else ""
+
+    def refused(self) -> str:
+        """See `ReadModel.refused`."""
+        return HINT if self._refused else ""
+
+
+def _usable(connection: sqlite3.Connection) -> sqlite3.Connection:
+    if getattr(connection, "autocommit", None) is False:  # Python 3.12: it is never out of one
+        raise pyesdb.RequestError(
+            "a connection with autocommit=False is always in a transaction: open it with "
+            "autocommit=True, or pass the path"
+        )
+    if connection.in_transaction:
+        raise pyesdb.RequestError("the connection has an open transaction: commit or roll it back")
+    return connection
+
+
+def _connect(path: str, *, reading: bool) -> sqlite3.Connection:
+    if reading and not os.path.exists(path):
+        path = ":memory:"  # nothing was projected yet, and looking must not make a file
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    if not reading:
+        try:
+            _set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def _set_up(connection: sqlite3.Connection) -> None:
+    """Readers and the writer do not block each other; a power cut may take the newest transactions,
+    each with its checkpoint, which are projected again."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")

@@ -1,0 +1,62 @@
+"""A projector in a process of its own, made to be killed.
+
+child.py DATA TARGET VERB: projects store "s" of DATA into TARGET, a path or a postgresql:// address.
+It writes a dot for every event that a handler has handled, before the commit, and "b" each time that
+another projector was at work; VERB is `run`, which never ends, or `rebuild`, which then prints "!".
+"""
+
+import os
+import sys
+import time
+from typing import Any
+
+import pyesdb
+from pyesdb.projections import Projection
+
+STATEMENTS = {
+    "TABLE": "CREATE TABLE IF NOT EXISTS totals "
+    "(stream TEXT PRIMARY KEY, store TEXT, n BIGINT, c BIGINT)",
+    "UPSERT": "INSERT INTO totals (stream, store, n, c) VALUES ({0}, {0}, {0}, 1) "
+    "ON CONFLICT (stream) DO UPDATE SET n = totals.n + excluded.n, c = totals.c + 1",
+}
+
+
+def projection(target: str) -> Projection:
+    """What is projected; other processes project the same."""
+    mark = "%s" if "://" in target else "?"
+    made = Projection("totals", batch=20)
+    upsert = STATEMENTS["UPSERT"].format(mark)
+
+    @made.setup
+    def table(tx: Any) -> None:
+        tx.execute(STATEMENTS["TABLE"])
+
+    @made.reset
+    def clear(tx: Any) -> None:
+        tx.execute("DELETE FROM totals")
+
+    @made.on("Counted")
+    def counted(tx: Any, event: pyesdb.RecordedEvent) -> None:
+        tx.execute(upsert, (event.stream, event.store, event.json()["n"]))
+        os.write(1, b".")
+
+    return made
+
+
+def main(data: str, target: str, verb: str) -> None:
+    """Project until killed, or rebuild."""
+    made = projection(target)
+    with pyesdb.open(data, create=False) as db:
+        while True:
+            try:
+                getattr(made, verb)(db.store("s"), target)
+            except pyesdb.ProjectionBusy:
+                os.write(1, b"b")
+                time.sleep(0.005)
+            else:
+                os.write(1, b"!")
+                return
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,86 @@
+"""A kit of each kind; those on PostgreSQL need Debian's PostgreSQL 15, else they are skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machine.plugin import Recorder
+from tests.projections.kits import KINDS, Kit, needs_postgres
+
+
+class Server:
+    """A cluster of this session, with a schema for each test."""
+
+    def __init__(self, cluster: Any) -> None:
+        self._cluster = cluster
+        self._numbers = count(1)
+
+    def url(self, schema: str) -> str:
+        where = f"postgres?host={self._cluster.host}&port={self._cluster.port}"
+        return f"postgresql://postgres@/{where}&options=-csearch_path%3D{schema}"
+
+    def schema(self) -> str:
+        import psycopg
+
+        name = f"test_{next(self._numbers)}"
+        with psycopg.connect(self.url(name)) as connection:
+            connection.execute(f"CREATE SCHEMA {name}")
+        return name
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    from benchmarks.peers import postgres as peer
+    from benchmarks.sides import Missing
+
+    if peer.version() is None:
+        pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    folder = tmp_path_factory.mktemp("postgres")
+    for place in (folder, *list(folder.parents)[:2]):
+        place.chmod(0o755)  # the server runs as another user when the tests run as root
+    try:
+        with peer.cluster(folder) as cluster:
+            yield Server(cluster)
+    except Missing as error:
+        pytest.skip(str(error))
+
+
+def kit_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Kit:
+    server = request.getfixturevalue("postgres") if needs_postgres(kind) else None
+    runner = request.getfixturevalue("runner") if kind.startswith("async") else None
+    return Kit(kind, folder, runner, server)
+
+
+def marked(kind: str) -> Any:
+    """Tests on PostgreSQL share a worker, and so a server."""
+    marks = [pytest.mark.xdist_group("postgres")] if needs_postgres(kind) else []
+    return pytest.param(kind, marks=marks)
+
+
+@pytest.fixture(params=[marked(kind) for kind in KINDS])
+def kit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    made = kit_of(request.param, tmp_path, request)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def lite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
+    """The kit that needs nothing: for what does not depend on the kind."""
+    made = kit_of("sqlite", tmp_path, request)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def unrecorded(replayed: Recorder) -> Iterator[None]:
+    """What a test writes is not replayed at the end of the session: thousands of plain events."""
+    replayed.paused = True
+    yield
+    replayed.paused = False
