@@ -1,8 +1,8 @@
 """A projector in a process of its own, made to be killed.
 
-child.py DATA TARGET VERB: projects store "s" of DATA into TARGET, a path or a postgresql:// address.
-It writes a dot for every event that a handler has handled, before the commit, and "b" each time that
-another projector was at work; VERB is `run`, which never ends, or `rebuild`, which then prints "!".
+child.py DATA TARGET VERB: projects store "s" of DATA into TARGET, a path or an address. It writes a
+dot for every event that a handler has handled, before the commit, and "b" each time that another
+projector was at work. VERB is `run`, which never ends, or `rebuild`, which then writes "!".
 """
 
 import os

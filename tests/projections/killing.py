@@ -1,4 +1,4 @@
-"""Projectors in processes that are killed, a producer beside them, and what must hold at any time."""
+"""Projectors in processes to be killed, a producer beside them, and what must always hold."""
 
 from __future__ import annotations
 

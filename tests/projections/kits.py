@@ -18,7 +18,9 @@ import pyesdb
 from pyesdb import NewEvent
 from pyesdb.projections import AsyncProjection, Projection
 
-TABLE = "CREATE TABLE IF NOT EXISTS totals (stream TEXT PRIMARY KEY, store TEXT, n BIGINT, c BIGINT)"
+TABLE = (
+    "CREATE TABLE IF NOT EXISTS totals (stream TEXT PRIMARY KEY, store TEXT, n BIGINT, c BIGINT)"
+)
 UPSERT = (
     "INSERT INTO totals (stream, store, n, c) VALUES (:stream, :store, :n, 1) "
     "ON CONFLICT (stream) DO UPDATE SET n = totals.n + excluded.n, c = totals.c + 1"

@@ -136,9 +136,7 @@ def test_databases_that_are_not_supported(lite: Kit) -> None:
 def test_an_engine_without_transactions_is_refused(lite: Kit) -> None:
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(
-        f"sqlite:///{lite.file}", isolation_level="AUTOCOMMIT"
-    )
+    engine = sqlalchemy.create_engine(f"sqlite:///{lite.file}", isolation_level="AUTOCOMMIT")
     kit = Kit.__new__(Kit)
     kit.kind, kit.is_async, kit.run_sql = "alchemy-sqlite", False, type(lite.run_sql)("alchemy")
     lite.append("a", 1)
@@ -515,4 +513,3 @@ def test_large_events_make_small_batches(lite: Kit, monkeypatch: pytest.MonkeyPa
         lite.store, lite.target, on_progress=lambda done, _: steps.append(done)
     )
     assert steps == [100, 102, 104]
-

@@ -36,9 +36,7 @@ class _Origin:
         return (await self._store.stats()).position
 
     @asynccontextmanager
-    async def follow(
-        self, selector: pyesdb.Selector, after: pyesdb.Cursor
-    ) -> AsyncIterator[Feed]:
+    async def follow(self, selector: pyesdb.Selector, after: pyesdb.Cursor) -> AsyncIterator[Feed]:
         async with self._store.follow(selector, after=after) as follower:
             yield follower
 

@@ -4,7 +4,6 @@ Handlers get the `Connection` (`AsyncConnection`), in a transaction that only we
 the connection refuse what else would commit or roll back.
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -141,18 +140,9 @@ class AlchemyModel:
                     raise
                 if stopped():
                     return False
-                await self._pause()
+                await _pause(blocking=self.blocking)
             else:
                 return True
-
-    async def _pause(self) -> None:
-        """The driver has waited as long as it was told to: perhaps not at all."""
-        if self.blocking:
-            time.sleep(sqlite.PAUSE_S)
-        else:
-            import asyncio
-
-            await asyncio.sleep(sqlite.PAUSE_S)
 
     async def commit(self) -> None:
         """See `ReadModel.commit`."""
@@ -192,6 +182,15 @@ class AlchemyModel:
     def refused(self) -> str:
         """See `ReadModel.refused`."""
         return ""
+
+
+async def _pause(*, blocking: bool) -> None:
+    if blocking:
+        sqlite.pause()
+    else:
+        import asyncio
+
+        await asyncio.sleep(sqlite.PAUSE_S)
 
 
 def _text(statement: str) -> Any:

@@ -46,9 +46,7 @@ class _Origin:
         return self._store.stats().position
 
     @asynccontextmanager
-    async def follow(
-        self, selector: pyesdb.Selector, after: pyesdb.Cursor
-    ) -> AsyncIterator[Feed]:
+    async def follow(self, selector: pyesdb.Selector, after: pyesdb.Cursor) -> AsyncIterator[Feed]:
         with self._store.follow(selector, after=after) as follower:
             yield _Feed(follower)
 

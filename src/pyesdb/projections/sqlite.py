@@ -27,6 +27,11 @@ _COMMIT, _ROLLBACK = "COMMIT /* projection */", "ROLLBACK /* projection */"
 HINT = "a handler must not begin or end a transaction, and executescript() does"
 
 
+def pause() -> None:
+    """The driver has waited for the other writer as long as it was told to: perhaps not at all."""
+    time.sleep(PAUSE_S)
+
+
 def is_busy(error: object) -> bool:
     """Whether another connection is writing."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -100,7 +105,7 @@ class SqliteModel:
                     raise
                 if stopped():
                     return False
-                time.sleep(PAUSE_S)  # the caller's connection may not wait at all
+                pause()
             else:
                 self._guarding = not reading
                 self._refused = False
@@ -163,7 +168,9 @@ def _connect(path: str, *, reading: bool) -> sqlite3.Connection:
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
-    """Readers and the writer do not block each other; a power cut may take the newest transactions,
-    each with its checkpoint, which are projected again."""
+    """Readers and the writer do not block each other.
+
+    A power cut may take the newest transactions, each with its checkpoint: they are projected again.
+    """
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
