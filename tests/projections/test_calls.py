@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 import pyesdb
-from pyesdb import NewEvent, select
+from pyesdb import NewEvent, projections, select
 from pyesdb.projections import AsyncProjection, HandlerFailed, Projection, locks
-from tests.projections.kits import TABLE, UPSERT, Kit
+from tests.projections.conftest import kit_of
+from tests.projections.kits import TABLE, UPSERT, WRONG, Kit
 
 
 def nothing(tx: Any, event: Any) -> None:
@@ -133,23 +134,34 @@ def test_databases_that_are_not_supported(lite: Kit) -> None:
         lite.projection().catch_up(lite.store, Engine())
 
 
-def test_an_engine_without_transactions_is_refused(lite: Kit) -> None:
-    import sqlalchemy
-
-    engine = sqlalchemy.create_engine(f"sqlite:///{lite.file}", isolation_level="AUTOCOMMIT")
-    kit = Kit.__new__(Kit)
-    kit.kind, kit.is_async, kit.run_sql = "alchemy-sqlite", False, type(lite.run_sql)("alchemy")
-    lite.append("a", 1)
-    # SQLite is told to begin by statements of ours, so that it has them all the same
-    assert Kit.projection(kit).catch_up(lite.store, engine).position == 1
+def test_sqlite_has_transactions_on_an_engine_without(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """They are begun by statements, whatever the driver thinks."""
+    kit = kit_of("alchemy-sqlite", tmp_path, request)
+    kit.target = kit.target.execution_options(isolation_level="AUTOCOMMIT")
+    failing = kit.projection()
+    failing.on("Broken")(kit.handler(WRONG, lambda _: {}))
+    kit.append("a", 1)
+    kit.append("a", 0, type="Broken")
     with pytest.raises(HandlerFailed):
-        failing = Kit.projection(kit)
-        failing.on("Broken")(kit.handler("SELECT nothing", lambda _: {}))
-        lite.append("a", 2)
-        lite.append("a", 0, type="Broken")
-        failing.catch_up(lite.store, engine)
-    assert lite.totals() == {"a": (1, 1)}
-    engine.dispose()
+        kit.catch_up(failing)
+    assert kit.totals() == {}
+    assert kit.catch_up(kit.projection()).position == 2
+    assert kit.totals() == {"a": (1, 1)}
+    kit.close()
+
+
+@pytest.mark.xdist_group("postgres")
+@pytest.mark.parametrize("kind", ["alchemy-postgres", "async-alchemy-postgres"])
+def test_postgres_without_transactions_is_refused(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    kit = kit_of(kind, tmp_path, request)
+    kit.target = kit.target.execution_options(isolation_level="AUTOCOMMIT")
+    with pytest.raises(pyesdb.RequestError, match="AUTOCOMMIT"):
+        kit.catch_up(kit.projection())
+    kit.close()
 
 
 def test_a_connection_in_a_transaction_is_refused(lite: Kit) -> None:
@@ -307,8 +319,7 @@ def test_a_cancelled_task_loses_and_doubles_nothing(lite: Kit, moment: str) -> N
             made.on("Counted")(counted)
             task = asyncio.create_task(made.run(db.store("s"), lite.file))
             if moment == "waiting":
-                while not (lite.file.exists() and lite.totals_or_none()):
-                    await asyncio.sleep(0.002)
+                await asyncio.to_thread(lite.until, lambda: bool(lite.totals_or_none()))
             else:
                 assert await asyncio.to_thread(entered.wait, 60)
             task.cancel()
@@ -346,9 +357,7 @@ def test_optional_drivers_are_imported_by_nobody_else(lite: Kit) -> None:
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="Projektion"):
-        from pyesdb import projections
-
-        projections.Projektion  # type: ignore[attr-defined]  # noqa: B018
+        _ = projections.Projektion  # type: ignore[attr-defined]
 
 
 def test_without_psycopg_the_address_says_what_to_install(

@@ -115,7 +115,7 @@ def test_a_failing_handler_keeps_nothing_of_its_transaction(kit: Kit) -> None:
     kit.append("b", 5, 6)
     kit.append("b", 0, type="Broken")
     kit.append("b", 7)
-    with pytest.raises(HandlerFailed, match="'totals' failed at event 7 .Broken, 'b'") as caught:
+    with pytest.raises(HandlerFailed, match=r"'totals' failed at event 7 \(Broken, 'b'") as caught:
         kit.catch_up(counting)
     error = caught.value
     assert (error.projection, error.store, error.position) == ("totals", "s", 7)

@@ -170,7 +170,7 @@ def _connect(path: str, *, reading: bool) -> sqlite3.Connection:
 def _set_up(connection: sqlite3.Connection) -> None:
     """Readers and the writer do not block each other.
 
-    A power cut may take the newest transactions, each with its checkpoint: they are projected again.
+    A power cut may take the newest transactions, each with its checkpoint: they are done again.
     """
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
