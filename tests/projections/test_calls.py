@@ -368,6 +368,26 @@ def test_without_psycopg_the_address_says_what_to_install(
         lite.projection().catch_up(lite.store, "postgresql://nobody@/nothing")
 
 
+def test_what_others_see_between_two_commits_is_whole(lite: Kit) -> None:
+    """At every commit the rows are what the checkpoint says: neither is ahead of the other."""
+    lite.append("a", 1)
+    lite.projection().catch_up(lite.store, lite.target)
+    lite.append("a", *range(2, 30))
+    lite.append("a", 0, 0, type="Other")
+    commits: list[tuple[int, int]] = []
+
+    def looked(statement: str) -> None:
+        if statement.startswith("COMMIT"):
+            commits.append((lite.checkpoint()[0], lite.totals()["a"][1]))
+
+    connection = sqlite3.connect(lite.file)
+    connection.set_trace_callback(looked)
+    lite.projection(batch=10).catch_up(lite.store, connection)
+    connection.close()
+    commits.append((lite.checkpoint()[0], lite.totals()["a"][1]))
+    assert commits == [(1, 1), (1, 1), (11, 11), (21, 21), (31, 29)]
+
+
 # -- histories
 
 

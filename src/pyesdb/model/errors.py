@@ -146,7 +146,7 @@ class TrackingConflict(ConflictError):
 
 
 class ProjectionBusy(ConflictError):
-    """Another process runs this projection."""
+    """Another projector runs this projection of this store into this read model."""
 
 
 class NotFound(PyesdbError, LookupError):
