@@ -164,6 +164,15 @@ def test_postgres_without_transactions_is_refused(
     kit.close()
 
 
+def test_files_that_cannot_be_a_read_model(lite: Kit, tmp_path: Path) -> None:
+    lite.append("a", 1)
+    (tmp_path / "text").write_text("no database at all, " * 100)
+    for path in (tmp_path, tmp_path / "missing" / "x.db", tmp_path / "text"):
+        with pytest.raises(pyesdb.RequestError, match="read model"):
+            lite.projection().catch_up(lite.store, path)
+    assert (tmp_path / "text").read_text().startswith("no database")
+
+
 def test_a_connection_in_a_transaction_is_refused(lite: Kit) -> None:
     connection = sqlite3.connect(lite.file)
     connection.execute("CREATE TABLE mine (n)")

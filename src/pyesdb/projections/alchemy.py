@@ -80,7 +80,10 @@ class AlchemyModel:
         from sqlalchemy import event
         from sqlalchemy.exc import SQLAlchemyError
 
+        self._guarding = False
         try:
+            if self._transaction is not None and self._transaction.is_active:
+                await settled(self._transaction.rollback())  # an interrupt came between two steps
             for name in ("commit", "rollback"):
                 if event.contains(self._below, name, self._refuse):
                     event.remove(self._below, name, self._refuse)

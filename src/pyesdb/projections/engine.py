@@ -29,6 +29,8 @@ OnProgress = Callable[[int, int], None]
 
 MARK_S = 5.0
 """How long a run waits for a selected event before it writes how far it has examined the store."""
+MARK_MAX_S = 60.0
+"""How long when nothing at all came the last time: a store at rest is hardly looked at."""
 BATCH_BYTES = 4 << 20
 """Data of one batch, beside its number of events: a batch is held in memory."""
 
@@ -96,9 +98,12 @@ class Work:
 
     async def run(self) -> None:
         """Catch up, and go on until stopped."""
+        wait = MARK_S
         async with self._ready(), self._following(self._at) as feed:
             while not self.stopped:
-                await self._keep(await self._gather(feed, MARK_S))
+                batch = await self._gather(feed, wait)
+                wait = MARK_S if batch.upto > self._at else min(wait * 2, MARK_MAX_S)
+                await self._keep(batch)
 
     async def catch_up(self, on_progress: OnProgress | None) -> ProjectionStatus:
         """Go on to the head of this moment, or until stopped."""
@@ -128,7 +133,8 @@ class Work:
         history = await self._origin.history()
         head = await self._origin.head()
         if found is not None:
-            self._check_history(found, history, head)
+            self._check_history(found, history)
+            self._check_end(found.position, head)
         return ProjectionStatus(
             self._name,
             self._origin.id,
@@ -147,15 +153,17 @@ class Work:
     async def _ready(self, *, anew: bool = False) -> AsyncIterator[None]:
         """The read model open, this projector the only one, the checkpoint ours."""
         self._history = await self._origin.history()
-        head = await self._origin.head()
         try:
-            await self._do(self._open(head, anew=anew))
+            await self._do(self._open(anew=anew))
+            head = await self._origin.head()  # behind the checkpoint, which may just have moved
+            if not anew:
+                self._check_end(self._at, head)
             log.info("projection %r of %r goes on at %d", self._name, self._origin.id, self._at)
             yield
         finally:
             await self._do(self._model.close())
 
-    async def _open(self, head: int, *, anew: bool) -> None:
+    async def _open(self, *, anew: bool) -> None:
         model, checkpoint = self._model, self._checkpoint
         await model.open(reading=False)
         if not await model.lock(self._name, self._origin.id):
@@ -171,7 +179,7 @@ class Work:
                 await self._hook(self._declared.setup_hook, "setup")
             found = await checkpoint.read()
             if found is not None and not anew:
-                self._check_history(found, self._history, head)
+                self._check_history(found, self._history)
             await checkpoint.take(self._history, found)
         except BaseException:
             await model.rollback()
@@ -190,16 +198,21 @@ class Work:
         finally:
             await self._model.close()
 
-    def _check_history(self, found: Mark, history: History, head: int) -> None:
-        what = f"the checkpoint of projection {self._name!r} of store {self._origin.id!r}"
+    @property
+    def _what(self) -> str:
+        return f"the checkpoint of projection {self._name!r} of store {self._origin.id!r}"
+
+    def _check_history(self, found: Mark, history: History) -> None:
         if found.history != history:
             raise pyesdb.HistoryChanged(
-                f"{what} belongs to another history of the store (it was restored, copied or made "
-                "anew): rebuild() the projection"
+                f"{self._what} belongs to another history of the store (it was restored, copied "
+                "or made anew): rebuild() the projection"
             )
-        if found.position > head:
+
+    def _check_end(self, position: int, head: int) -> None:
+        if position > head:
             raise pyesdb.HistoryChanged(
-                f"{what} is at {found.position}, but the store ends at {head}: it has lost events "
+                f"{self._what} is at {position}, but the store ends at {head}: it has lost events "
                 "that were projected, so rebuild() the projection"
             )
 

@@ -85,6 +85,8 @@ class PostgresModel:
 
     async def close(self) -> None:
         """See `ReadModel.close`."""
+        if self._transaction is not None:  # an interrupt came between two steps
+            await self.rollback()
         if self._key is not None:
             with suppress(driver().Error):  # a connection that is gone has no lock any more
                 await self.fetch(UNLOCK, key=self._key)

@@ -76,8 +76,11 @@ class SqliteModel:
     async def close(self) -> None:
         """See `ReadModel.close`."""
         connection, self._connection = self._connection, None
+        self._guarding = False
         if connection is not None and connection is self._target:
             connection.set_authorizer(None)
+            if connection.in_transaction:  # an interrupt came between two steps
+                connection.execute(_ROLLBACK)
         elif connection is not None:
             connection.close()
         if self._lock is not None:
@@ -155,22 +158,33 @@ def _usable(connection: sqlite3.Connection) -> sqlite3.Connection:
 def _connect(path: str, *, reading: bool) -> sqlite3.Connection:
     if reading and not os.path.exists(path):
         path = ":memory:"  # nothing was projected yet, and looking must not make a file
-    connection = sqlite3.connect(
-        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-    )
-    if not reading:
-        try:
-            _set_up(connection)
-        except BaseException:
-            connection.close()
-            raise
+    try:
+        connection = sqlite3.connect(
+            path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+        )
+    except sqlite3.Error as error:
+        raise pyesdb.RequestError(f"the read model {path!r} cannot be opened: {error}") from error
+    try:
+        _set_up(connection, reading=reading)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.DatabaseError):
+            raise pyesdb.RequestError(f"{path!r} cannot be a read model: {error}") from error
+        raise
     return connection
 
 
-def _set_up(connection: sqlite3.Connection) -> None:
+def _set_up(connection: sqlite3.Connection, *, reading: bool) -> None:
     """Readers and the writer do not block each other.
 
     A power cut may take the newest transactions, each with its checkpoint: they are done again.
     """
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    statements = ["SELECT count(*) FROM sqlite_master"]  # whether it is a database
+    if not reading:
+        statements += ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"]
+    for statement in statements:
+        try:
+            connection.execute(statement).fetchall()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # somebody uses it without WAL
+                raise
