@@ -1,5 +1,6 @@
 """Every ```python block of the README and of docs/ runs: page by page, in order, one namespace."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -33,9 +34,17 @@ CIPHERS = pytest.mark.skipif(
 )
 
 
+FRAMES = pytest.mark.skipif(
+    not all(importlib.util.find_spec(name) for name in ("pandas", "duckdb")),
+    reason="pandas and duckdb are installed by requirements/check.txt: see `make docs`",
+)
+
+
 def case(page: Path) -> Any:
-    """A page to run; what it shows may need ciphers."""
-    marks = [CIPHERS, pytest.mark.encryption] if page.stem == "encryption" else []
+    """A page to run; what it shows may need ciphers, or large packages."""
+    marks = {"encryption": [CIPHERS, pytest.mark.encryption], "pandas-duckdb": [FRAMES]}.get(
+        page.stem, []
+    )
     return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
 
 
