@@ -3,7 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
-from pyesdb.cli.demo import load
+from pyesdb.cli.demo import delays, load
 from pyesdb.cli.demo.report import Step
 from pyesdb.cli.demo.run import DAY, OPERATIONS, Counted, Run, Watch, start_of_day
 from pyesdb.cli.demo.source import store_id
@@ -41,7 +41,10 @@ def load_flights(run: Run) -> Step:
     with run.reporter.progress(todo) as bar:
         loaders = load.until_killed(run.data, run.source.path, todo // 2, bar.at)
         killed = run.stored()
-        resumed = load.to_the_end(run.data, run.source.path, lambda n: bar.at(killed - before + n))
+        with delays.kept(run):
+            resumed = load.to_the_end(
+                run.data, run.source.path, lambda n: bar.at(killed - before + n)
+            )
     figure = watch.rate(todo, "events")
     after = run.stored()
     exact = after == killed + resumed == total

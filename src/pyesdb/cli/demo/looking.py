@@ -1,4 +1,4 @@
-"""Steps 4-6: one aircraft, delays by tag, the world as of a moment."""
+"""Steps 5-7: one aircraft, delays by tag, the world as of a moment."""
 
 from collections import Counter
 from dataclasses import dataclass, field

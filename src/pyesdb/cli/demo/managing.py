@@ -1,4 +1,4 @@
-"""Steps 7-9: two dispatchers and one gate, an airline that goes, the audit."""
+"""Steps 8-10: two dispatchers and one gate, an airline that goes, the audit."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,6 +15,9 @@ from pyesdb.cli.demo.check import Expected
 from pyesdb.cli.demo.flights import DAY_STARTS
 from pyesdb.cli.demo.report import Reporter
 from pyesdb.cli.demo.source import Source, store_id
+
+if TYPE_CHECKING:
+    from pyesdb.cli.demo.delays import Keeper
 
 OPERATIONS = "operations"
 MARKER = "demo"
@@ -50,9 +54,12 @@ class Run:
     expected: Expected
     airlines: dict[str, str]
     reporter: Reporter
+    scratch: Path
+    """A directory beside the database, gone at the end: for what is no event."""
     again: bool = False
     counted: dict[str, Counted] = field(default_factory=dict[str, Counted])
     removed: str = ""
+    keeper: "Keeper | None" = None
 
     def store(self, carrier: str) -> pyesdb.Store:
         """The store of an airline."""

@@ -10,7 +10,7 @@ import click
 
 import pyesdb
 from pyesdb.cli import exits
-from pyesdb.cli.demo import check, filling, looking, managing, source
+from pyesdb.cli.demo import check, delays, filling, looking, managing, source
 from pyesdb.cli.demo.report import Reporter, Step
 from pyesdb.cli.demo.run import Run, Watch, claim
 from pyesdb.cli.settings import current
@@ -19,6 +19,7 @@ STEPS: tuple[Callable[[Run], Step], ...] = (
     filling.create_stores,
     filling.load_flights,
     filling.count_everything,
+    delays.delays_per_airline,
     looking.follow_an_aircraft,
     looking.delays_by_tag,
     looking.world_as_of,
@@ -35,12 +36,16 @@ def tell(path: Path | None, *, year: bool, keep: bool) -> int:
     reporter = Reporter(as_json=settings.json)
     watch = Watch()
     expected = _count(chosen.path)
-    with _directory(settings.data, keep=keep) as data, pyesdb.open(data) as db:
+    with (
+        _directory(settings.data, keep=keep) as data,
+        tempfile.TemporaryDirectory(prefix="pyesdb-demo-read-model-") as scratch,
+        pyesdb.open(data) as db,
+    ):
         again = claim(db, chosen)
         reporter.say(f"PyESDB demo: {expected.flights:,} {chosen.title}", "bold")
         reporter.say(f"in {data}{', again' if again else ''}")
         airlines = {code: code for code in expected.types} | source.airlines()
-        run = Run(db, data, chosen, expected, airlines, reporter, again)
+        run = Run(db, data, chosen, expected, airlines, reporter, Path(scratch), again)
         wrong = _run(run)
     kept = data if settings.data or keep else None
     _end(reporter, watch.seconds, wrong, kept)
