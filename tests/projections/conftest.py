@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import tempfile
+from collections.abc import Collection, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.machine.plugin import Recorder
-from tests.projections.kits import KINDS, Kit, needs_postgres
+from tests.projections.kits import KINDS, OFTEN, Kit, needs_postgres
 
 
 class Server:
@@ -34,21 +36,22 @@ class Server:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def postgres() -> Iterator[Server]:
     from benchmarks.peers import postgres as peer
     from benchmarks.sides import Missing
 
     if peer.version() is None:
         pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    folder = tmp_path_factory.mktemp("postgres")
-    for place in (folder, *list(folder.parents)[:2]):
-        place.chmod(0o755)  # the server runs as another user when the tests run as root
-    try:
-        with peer.cluster(folder) as cluster:
-            yield Server(cluster)
-    except Missing as error:
-        pytest.skip(str(error))
+    # not below pytest's directories: as root the server runs as another user, who may not look there
+    root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
+    with tempfile.TemporaryDirectory(prefix="tests-pg-", dir=root) as folder:
+        os.chmod(folder, 0o755)
+        try:
+            with peer.cluster(Path(folder)) as cluster:
+                yield Server(cluster)
+        except Missing as error:
+            pytest.skip(str(error))
 
 
 def kit_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Kit:
@@ -57,9 +60,11 @@ def kit_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Kit:
     return Kit(kind, folder, runner, server)
 
 
-def marked(kind: str) -> Any:
-    """Tests on PostgreSQL share a worker, and so a server."""
+def marked(kind: str, often: Collection[str] = OFTEN) -> Any:
+    """Tests on PostgreSQL share a worker, and so a server; those of rarer kinds are slow."""
     marks = [pytest.mark.xdist_group("postgres")] if needs_postgres(kind) else []
+    if kind not in often:
+        marks.append(pytest.mark.slow)
     return pytest.param(kind, marks=marks)
 
 
@@ -78,9 +83,9 @@ def lite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
     made.close()
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def unrecorded(replayed: Recorder) -> Iterator[None]:
-    """What a test writes is not replayed at the end of the session: thousands of plain events."""
+    """Nothing here is about the machine: what is written is not replayed at the end."""
     replayed.paused = True
     yield
     replayed.paused = False

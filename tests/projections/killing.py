@@ -31,7 +31,7 @@ class Scene:
         self.chance = chance
         self.db = pyesdb.open(self.data, durability="os")
         self.store = self.db.create_store("s", exist_ok=True)
-        self.go_on = threading.Event()
+        self._counted: list[tuple[int, str, int]] = []
 
     def append(self, count: int) -> None:
         """So many events, with others that nobody projects in between."""
@@ -109,11 +109,15 @@ class Scene:
 
     def counted(self, upto: int) -> Totals:
         """What the events up to a position add up to, counted on its own."""
-        found: Totals = {}
-        for event in self.store.read_all(before=upto + 1):
+        known = self._counted[-1][0] if self._counted else 0
+        for event in self.store.read_all(after=known):
             if event.type == "Counted":
-                n, c = found.get(event.stream, (0, 0))
-                found[event.stream] = (n + event.json()["n"], c + 1)
+                self._counted.append((event.position, event.stream, event.json()["n"]))
+        found: Totals = {}
+        for position, stream, number in self._counted:
+            if position <= upto:
+                n, c = found.get(stream, (0, 0))
+                found[stream] = (n + number, c + 1)
         return found
 
     def seen(self) -> tuple[int, Totals]:

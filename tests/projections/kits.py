@@ -26,7 +26,7 @@ UPSERT = (
     "ON CONFLICT (stream) DO UPDATE SET n = totals.n + excluded.n, c = totals.c + 1"
 )
 CLEAR = "DELETE FROM totals WHERE store = :store"
-WRONG = "SELECT nothing FROM nowhere"
+WRONG = "SELECT x FROM nowhere"
 LONGEST_S = 60.0
 """What a test waits for comes at once, or its failure is that it does not come."""
 
@@ -36,6 +36,9 @@ ASYNC = ("async-sqlite", "async-alchemy-sqlite",
          "async-psycopg", "async-psycopg-connection", "async-psycopg-pool",
          "async-alchemy-postgres")  # fmt: skip
 KINDS = SYNC + ASYNC
+OFTEN = {"sqlite", "alchemy-sqlite", "psycopg", "async-sqlite", "async-psycopg",
+         "async-alchemy-postgres"}  # fmt: skip
+"""The kinds of every run; `make slow` has the others."""
 
 
 def needs_postgres(kind: str) -> bool:

@@ -502,8 +502,8 @@ def test_without_the_lock_effects_are_still_single(
     first, second = lite.projection(), lite.projection()
     with lite.running(first.projector(lite.store, lite.target)) as loser:
         lite.until(lambda: lite.status(first).position == 1, loser)
+        owner = lite.status(first).owner
         with lite.running(second.projector(lite.store, lite.target)) as winner:
-            owner = lite.status(first).owner
             lite.until(lambda: lite.status(first).owner != owner, winner)
             lite.append("a", 2)
             with pytest.raises(pyesdb.ProjectionBusy):

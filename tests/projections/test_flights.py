@@ -58,7 +58,6 @@ def found(file: Path) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("unrecorded")
 def test_delays_per_airline_rebuilt_while_flights_arrive(tmp_path: Path) -> None:
     planned = flights.read(JANUARY)
     file = tmp_path / "delays.db"

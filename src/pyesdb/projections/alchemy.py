@@ -13,6 +13,7 @@ from pyesdb.projections.blocking import settled
 from pyesdb.projections.readmodel import POSTGRES, SQLITE, Dialect
 
 _FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
+_NUMBER = "SELECT txid_current()"
 _BEGIN = "BEGIN IMMEDIATE"
 HINT = "a handler must not end the transaction: the projection does, with its checkpoint"
 
@@ -53,14 +54,8 @@ class AlchemyModel:
         else:
             self._connection = self._target
         self._below = self._connection if self.blocking else self._connection.sync_connection
-        if reading:
-            return
-        if await settled(self._connection.get_isolation_level()) == "AUTOCOMMIT":
-            raise pyesdb.RequestError(
-                "with isolation_level='AUTOCOMMIT' every statement is a transaction of its own: "
-                "pass an engine without it"
-            )
-        self._listen()
+        if not reading:
+            self._listen()
 
     def _listen(self) -> None:
         from sqlalchemy import event
@@ -110,6 +105,11 @@ class AlchemyModel:
             lock = locks.FileLock(row[0], locks.number(name, store))
             self._file = lock if lock.take() else None
             return self._file is not None
+        if await self.fetch(_NUMBER) != await self.fetch(_NUMBER):
+            raise pyesdb.RequestError(
+                "with isolation_level='AUTOCOMMIT' every statement is a transaction of its own: "
+                "pass an engine without it"
+            )
         schema = await self.fetch(postgres.SCHEMA)
         key = postgres.lock_key(schema[0], name, store)
         row = await self.fetch(postgres.TRY_LOCK, key=key)

@@ -31,6 +31,7 @@ class FileLock:
     def __init__(self, database: str, key: int) -> None:
         self._path = os.path.realpath(database) + SUFFIX
         self._key = key
+        self._taken = False
 
     def take(self) -> bool:
         """Take it if nobody has it."""
@@ -41,6 +42,7 @@ class FileLock:
                     return False
                 held.add(self._key)
                 _open[self._path] = descriptor, held
+                self._taken = True
                 return True
             finally:
                 if not held:
@@ -50,7 +52,8 @@ class FileLock:
         """Give it back; nothing to do in a fork of the process that took it."""
         with _mutex:
             descriptor, held = _open.get(self._path, (-1, set[int]()))
-            if self._key not in held:
+            taken, self._taken = self._taken, False
+            if not taken or self._key not in held:
                 return
             held.remove(self._key)
             fcntl.lockf(descriptor, fcntl.LOCK_UN, 1, self._key)
