@@ -43,7 +43,7 @@ def postgres() -> Iterator[Server]:
     if peer.version() is None:
         pytest.skip("PostgreSQL 15 is not installed: apt-get install postgresql-15")
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    # not below pytest's directories: as root the server runs as another user, who may not look there
+    # not below pytest's directories: root's server runs as another user, who may not look there
     root = os.environ.get("PYTEST_DEBUG_TEMPROOT")
     with tempfile.TemporaryDirectory(prefix="tests-pg-", dir=root) as folder:
         os.chmod(folder, 0o755)
