@@ -5,7 +5,7 @@ run on a thread of their own: handlers for it are plain functions.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ class _Origin:
         return (await self._store.stats()).position
 
     @asynccontextmanager
-    async def follow(self, selector: pyesdb.Selector, after: pyesdb.Cursor) -> AsyncIterator[Feed]:
+    async def follow(self, selector: pyesdb.Selector, after: pyesdb.Cursor) -> AsyncGenerator[Feed]:
         async with self._store.follow(selector, after=after) as follower:
             yield follower
 
@@ -112,7 +112,7 @@ class AsyncProjector:
             self._work.stop()
 
     @contextmanager
-    def _made(self) -> Iterator[Work]:
+    def _made(self) -> Generator[Work]:
         model = read_model(self._to, is_async=True)
         origin = _Origin(self._store)
         if not model.blocking:
@@ -126,7 +126,7 @@ class AsyncProjector:
             thread.close()
 
     @contextmanager
-    def _working(self) -> Iterator[Work]:
+    def _working(self) -> Generator[Work]:
         with self._made() as work:
             self._work = work
             if self._stopped:  # looked at behind the line above, as in Projector

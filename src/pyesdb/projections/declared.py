@@ -1,7 +1,7 @@
 """What a projection is: a name, what it selects, and what it does with it. It runs nothing."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -119,7 +119,7 @@ class Declared:
             projector.stop()
 
     @contextmanager
-    def _running(self, projector: P) -> Iterator[P]:
+    def _running(self, projector: P) -> Generator[P]:
         self._active.add(projector)
         try:
             yield projector

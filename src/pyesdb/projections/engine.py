@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -150,7 +150,7 @@ class Work:
         return self._declared.name
 
     @asynccontextmanager
-    async def _ready(self, *, anew: bool = False) -> AsyncIterator[None]:
+    async def _ready(self, *, anew: bool = False) -> AsyncGenerator[None]:
         """The read model open, this projector the only one, the checkpoint ours."""
         self._history = await self._origin.history()
         try:
@@ -219,7 +219,7 @@ class Work:
     # -- events
 
     @asynccontextmanager
-    async def _following(self, after: int) -> AsyncIterator[Feed]:
+    async def _following(self, after: int) -> AsyncGenerator[Feed]:
         cursor = pyesdb.Cursor(self._history.incarnation, after)
         async with self._origin.follow(self._selector, cursor) as feed:
             self._feed = feed

@@ -77,11 +77,12 @@ class PostgresModel:
             self._connection = await entered(holder)
             self._holder = holder
             return
-        if self._target.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        given: Any = self._target
+        if given.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
             raise pyesdb.RequestError(
                 "the connection has an open transaction: commit or roll it back"
             )
-        self._connection = self._target
+        self._connection = given
 
     async def close(self) -> None:
         """See `ReadModel.close`."""

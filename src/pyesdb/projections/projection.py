@@ -1,6 +1,6 @@
 """`Projection` and `Projector`: the synchronous half."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import pyesdb
@@ -46,7 +46,7 @@ class _Origin:
         return self._store.stats().position
 
     @asynccontextmanager
-    async def follow(self, selector: pyesdb.Selector, after: pyesdb.Cursor) -> AsyncIterator[Feed]:
+    async def follow(self, selector: pyesdb.Selector, after: pyesdb.Cursor) -> AsyncGenerator[Feed]:
         with self._store.follow(selector, after=after) as follower:
             yield _Feed(follower)
 

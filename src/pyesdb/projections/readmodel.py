@@ -111,9 +111,9 @@ def read_model(target: Target, *, is_async: bool) -> ReadModel:
     return _foreign(target, is_async=is_async)
 
 
-def _path(target: "str | os.PathLike[str]") -> str:
-    path = os.fspath(target)
-    if not isinstance(path, str) or not path or path == ":memory:" or "\0" in path:  # pyright: ignore[reportUnnecessaryIsInstance]
+def _path(target: "str | os.PathLike[Any]") -> str:
+    path: object = os.fspath(target)
+    if not isinstance(path, str) or not path or path == ":memory:" or "\0" in path:
         raise pyesdb.RequestError(
             f"the read model must be a file, not {path!r}: for one in memory pass a connection"
         )
