@@ -1,11 +1,13 @@
 """A projector in a process of its own, made to be killed.
 
-child.py DATA TARGET VERB: projects store "s" of DATA into TARGET, a path or an address. It writes a
-dot for every event that a handler has handled, before the commit, and "b" each time that another
-projector was at work. VERB is `run`, which never ends, or `rebuild`, which then writes "!".
+child.py DATA TARGET VERB [HOLD]: projects store "s" of DATA into TARGET, a path or an address. It
+writes a dot for every event that a handler has handled, before the commit, and "b" each time that
+another projector was at work. VERB is `run`, which never ends, or `rebuild`, which then writes "!".
+With a fourth argument it waits in that handler, the HOLDth, to be killed there.
 """
 
 import os
+import signal
 import sys
 import time
 from typing import Any
@@ -21,10 +23,11 @@ STATEMENTS = {
 }
 
 
-def projection(target: str) -> Projection:
+def projection(target: str, hold: int = 0) -> Projection:
     """What is projected; other processes project the same."""
     mark = "%s" if "://" in target else "?"
     made = Projection("totals", batch=20)
+    left = hold
     upsert = STATEMENTS["UPSERT"].format(mark)
 
     @made.setup
@@ -39,13 +42,17 @@ def projection(target: str) -> Projection:
     def counted(tx: Any, event: pyesdb.RecordedEvent) -> None:
         tx.execute(upsert, (event.stream, event.store, event.json()["n"]))
         os.write(1, b".")
+        nonlocal left
+        left -= 1
+        if left == 0:
+            signal.pause()
 
     return made
 
 
-def main(data: str, target: str, verb: str) -> None:
+def main(data: str, target: str, verb: str, hold: str = "0") -> None:
     """Project until killed, or rebuild."""
-    made = projection(target)
+    made = projection(target, int(hold))
     with pyesdb.open(data, create=False) as db:
         while True:
             try:

@@ -46,8 +46,8 @@ class Scene:
         ended = threading.Event()
 
         def produce() -> None:
-            while not ended.wait(0.001):
-                self.append(3)
+            while not ended.wait(0.004):  # what takes long on a busy machine must not get longer
+                self.append(2)
 
         thread = threading.Thread(target=produce)
         thread.start()
@@ -58,11 +58,11 @@ class Scene:
             thread.join()
 
     @contextmanager
-    def child(self, verb: str) -> Iterator[subprocess.Popen[bytes]]:
+    def child(self, verb: str, hold: int = 0) -> Iterator[subprocess.Popen[bytes]]:
         """A process that projects; killed at the end."""
         command = [sys.executable, "-m", "tests.projections.child"]
         with subprocess.Popen(
-            [*command, str(self.data), self.target, verb],
+            [*command, str(self.data), self.target, verb, str(hold)],
             stdout=subprocess.PIPE, env=self._environment(),
         ) as process:  # fmt: skip
             try:
@@ -77,10 +77,10 @@ class Scene:
         return {**given, "PYTHONPATH": f"{given['PYTHONPATH']}:{root}"}
 
     @staticmethod
-    def next(process: subprocess.Popen[bytes]) -> str:
-        """What it writes next."""
+    def next(process: subprocess.Popen[bytes], most: int = 1) -> str:
+        """What it writes next; "" at its end."""
         assert process.stdout is not None
-        return os.read(process.stdout.fileno(), 1).decode()
+        return os.read(process.stdout.fileno(), most).decode()
 
     def kill_after(self, process: subprocess.Popen[bytes], handled: int) -> str:
         """Kill it when it has handled so many events, or ended; what it wrote until then."""
