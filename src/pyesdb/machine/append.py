@@ -224,7 +224,7 @@ def _write(tx: Tx, part: StreamAppend) -> Result:
             for tag in tags:
                 tag_id = tx.tag_id(tag)
                 tx.new_event_tags += (tag_id, position)
-                tx.gathered_tags.add(tag_id)
+                tx.newest[tag_id] = position
         events += (
             position,
             id_,

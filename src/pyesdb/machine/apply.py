@@ -154,6 +154,6 @@ def prefetch(tx: Tx, commands: Sequence[c.Command]) -> None:
     if names:
         tx.load_streams(names)
     if not types <= tx.types.keys():
-        tx.load_names("types_by_name", tx.types, types)
+        tx.load_types(types)
     if tags:
-        tx.load_names("tags_by_name", tx.tags, tags)
+        tx.load_tags(tags)

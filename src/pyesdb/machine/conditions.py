@@ -54,7 +54,10 @@ def _may_be_gathered(tx: Tx, clause: Clause) -> bool:
 
     Commands of one entry seldom share tags, and their rows go into few statements then.
     """
-    return bool(tx.new_events) and all(tx.tags.get(tag) in tx.gathered_tags for tag in clause.tags)
+    if not tx.new_events:
+        return False
+    first, newest = tx.new_events[0], tx.newest
+    return all(newest.get(tx.tags.get(tag, 0), 0) >= first for tag in clause.tags)
 
 
 def _matching(tx: Tx, clause: Clause, after: int, budget: _Budget) -> int | None:
@@ -91,7 +94,11 @@ def _by_tags(
     after: int,
     budget: _Budget,
 ) -> int | None:
-    """Walk the rarest tag's positions; look the others up."""
+    """Walk the rarest tag's positions; look the others up.
+
+    What the machine remembers of the newest event of a tag spares statements that would find
+    nothing, so it changes no budget either.
+    """
     counts = [(0, tags[0])]
     if len(tags) > 1:
         counts = sorted((_count(tx, tag, after, _NARROW, budget), tag) for tag in tags)
@@ -99,6 +106,8 @@ def _by_tags(
             most = max(1, budget.left + 1)
             counts = sorted((_count(tx, tag, after, most, budget), tag) for tag in tags)
     driver, others = counts[0][1], [tag for _, tag in counts[1:]]
+    if tx.newest[driver] <= after:
+        return None
     last = after
     while True:
         page = tx.all("tag_positions", driver, last, 1000)
@@ -118,6 +127,8 @@ def _count(tx: Tx, tag: int, after: int, most: int, budget: _Budget) -> int:
     """How rare a tag is, as far as the budget for counting goes; then the order is by id."""
     if budget.counting <= 0:
         return most
+    if tx.newest[tag] <= after:
+        return 0
     found = tx.all("count_tag", tag, after, min(most, budget.counting))[0][0]
     budget.counting -= found
     return found

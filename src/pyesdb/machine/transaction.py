@@ -42,6 +42,8 @@ class Tx:
         self.streams: dict[str, Stream] = {}
         self.types: dict[str, int] = {}
         self.tags: dict[str, int] = {}
+        self.newest: dict[int, int] = {}
+        """Of each tag remembered: a position behind which no event has it, gathered ones too."""
         self.now = 0
         self.reload()
 
@@ -84,6 +86,7 @@ class Tx:
         self.streams.clear()
         self.types.clear()
         self.tags.clear()
+        self.newest.clear()
         self.meta: dict[str, Any] = dict(self.all("meta"))
         if self.meta["machine"] > MACHINE_VERSION:
             raise NewerFormat(
@@ -116,7 +119,6 @@ class Tx:
         self.new_tags: list[Any] = []
         self.new_events: list[Any] = []
         self.new_event_tags: list[Any] = []
-        self.gathered_tags: set[int | None] = set()
         self.new_payloads: list[Any] = []
         self.new_records: list[Any] = []
         self.dirty: dict[str, Stream] = {}
@@ -131,7 +133,7 @@ class Tx:
     def publish(self) -> None:
         """After COMMIT: not more is remembered than there is room for."""
         if len(self.streams) + len(self.types) + len(self.tags) > CACHE_MAX:
-            for names in (self.streams, self.types, self.tags):
+            for names in (self.streams, self.types, self.tags, self.newest):
                 names.clear()
 
     def begin(self, seq: int, time: int) -> None:
@@ -173,11 +175,20 @@ class Tx:
         self.new_streams += (stream.id, name, self.now, self.now, 0, 0, 0)
         return stream
 
-    def load_names(self, kind: str, known: dict[str, int], names: Iterable[str]) -> None:
-        """Read the ids of types or tags that are not remembered."""
-        missing = [name for name in names if name not in known]
+    def load_types(self, names: Iterable[str]) -> None:
+        """Read the ids of types that are not remembered."""
+        missing = [name for name in names if name not in self.types]
         if missing:
-            known.update(self.find(kind, missing))  # type: ignore[arg-type]
+            self.types.update(self.find("types_by_name", missing))  # type: ignore[arg-type]
+
+    def load_tags(self, names: Iterable[str]) -> None:
+        """Read the ids of tags that are not remembered, and where their newest events are."""
+        missing = [name for name in names if name not in self.tags]
+        if not missing:
+            return
+        for name, id_, newest in self.find("tags_by_name", missing):
+            self.tags[name] = id_
+            self.newest[id_] = newest or 0
 
     def type_id(self, name: str) -> int:
         """The id of a type, given to it now if it has none."""
@@ -207,7 +218,6 @@ class Tx:
             for (name, columns), values in zip(_OTHERS, self._others, strict=True):
                 if values:
                     self.insert(name, columns, values)
-            self.gathered_tags.clear()
         if self.dirty:
             for stream in self.dirty.values():
                 self.run(

@@ -33,7 +33,8 @@ WHERE s.name IN (?);
 SELECT name, id FROM type WHERE name IN (?);
 
 -- name: tags_by_name
-SELECT name, id FROM tag WHERE name IN (?);
+SELECT t.name, t.id, (SELECT max(position) FROM event_tag WHERE tag = t.id) FROM tag t
+WHERE t.name IN (?);
 
 -- name: add_streams
 INSERT INTO stream (id, name, created, touched, state, first, swept) VALUES (?, ?, ?, ?, ?, ?, ?);
