@@ -6,6 +6,7 @@ from benchmarks import (
     results,
     row4_reads,
     row5_conditions,
+    row6_following,
     row9_many_stores,
     row10_growth,
     row11_bytes,
@@ -47,7 +48,7 @@ class Verdict:
     absent: str = ""
 
 
-_R1, _R2, _R3, _R4, _R5, _R9, _R10, _R11, _R12, _R13, _R14 = results.ROWS
+_R1, _R2, _R3, _R4, _R5, _R6, _R9, _R10, _R11, _R12, _R13, _R14 = results.ROWS
 _TASKS, _THREADS, _UMA = "pyesdb tasks", "pyesdb threads", "umadb threads"
 
 
@@ -94,6 +95,15 @@ def _conditions(key: str, case: str, ours: str, theirs: str) -> list[Goal]:
     ]
 
 
+def _soon(who: str) -> list[Goal]:
+    """A millisecond, with the commit, and sooner than the other follower."""
+    key = f"follow-{who.removeprefix('pyesdb').strip() or 'thread'}"
+    return [
+        Goal(key, _R6, row6_following.SOON, who, None, 1000, at_most=True),
+        Goal(f"{key}-umadb", _R6, row6_following.SOON, "umadb", who, 1.0),  # its time to ours
+    ]
+
+
 def _growth(key: str, case: str) -> list[Goal]:
     """Flat within 15 %."""
     return [
@@ -127,6 +137,12 @@ GOALS = [
     *_conditions("alone", row5_conditions.ALONE, "pyesdb", "umadb"),
     *_conditions("threads", row5_conditions.MANY, _THREADS, _UMA),
     *_conditions("tasks", row5_conditions.MANY, _TASKS, _UMA),
+    *_soon("pyesdb"),
+    *_soon(_TASKS),
+    Goal("acked", _R6, row6_following.HANDLED, "pyesdb", None, 1000, at_most=True),
+    Goal("follow-umadb", _R6, row6_following.FOLLOW, "pyesdb", "umadb", 1.0),
+    Goal("consume", _R6, row6_following.CONSUME, "pyesdb", None, 30_000),
+    Goal("consume-umadb", _R6, row6_following.CONSUME, "pyesdb", "umadb", 1.0),
     Goal("many-create", _R9, row9_many_stores.CREATE, "pyesdb", None, 500, beside="fdatasync"),
     Goal("many-start", _R9, row9_many_stores.START, "pyesdb", None, 5_000, at_most=True),
     Goal("many-resident", _R9, row9_many_stores.RESIDENT, "pyesdb", None, 400, at_most=True),

@@ -50,6 +50,7 @@ LABELS = {
     "pyesdb 100k": "PyESDB, 100k events",
     "pyesdb 1M": "PyESDB, 1M events",
     "pyesdb 10M": "PyESDB, 10M events",
+    "pyesdb append": "PyESDB, the append alone",
     "pyesdb stream": "PyESDB, 1M events in one stream",
 }
 _HEAD = """---

@@ -18,6 +18,7 @@ ROWS = (
     "row3_batches",
     "row4_reads",
     "row5_conditions",
+    "row6_following",
     "row9_many_stores",
     "row10_growth",
     "row11_bytes",

@@ -1,13 +1,14 @@
 """Bytes: what one event of 256 bytes makes the disk write, and what it takes there for good.
 
-Written is what Linux counts for the process that writes (`write_bytes` in /proc/PID/io): every page
-of a file that it makes dirty, so 4 KiB for each page of a log, of a table and of an index, as often
-as it is synced and written again. The log and the checkpoints are in it; the file system's own
-journal is not, for nobody. SQLite moves its log into the file each 4000 pages: a round writes
-enough for that, and goes to streams all over the store, as after a year of use.
+Written is what the disk of the scratch directory counts (Linux: sectors in its block device's stat),
+from one sync of everything to the next: logs, tables, indexes, checkpoints and the journal of the
+file system, whoever writes them; so other programs should be quiet. SQLite moves its log into the
+file each 4000 pages: a round writes enough for that, and goes to streams all over the store, as
+after a year of use.
 """
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -85,19 +86,23 @@ class Scattered:
             await self._side.append_async(*self._pick(), BODIES[number % 1000 :][:1])
 
 
-def _written(pid: int | None) -> int:
-    """Bytes that a process has made the disk write, with those of its children that ended."""
-    lines = Path(f"/proc/{pid or 'self'}/io").read_text().splitlines()
-    return int(dict(line.split(": ") for line in lines)["write_bytes"])
+def _written(folder: Path) -> int:
+    """Bytes that the disk of a folder has written, with all that waited for it."""
+    os.sync()
+    device = folder.stat().st_dev
+    status = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+    try:
+        return int(status.read_text().split()[6]) * 512
+    except OSError as error:
+        raise Missing(
+            f"the disk of the scratch directory does not say what it writes: {error}"
+        ) from error
 
 
-def _per_event(callers: Scattered, writers: int, calls: int, pid: int | None) -> float:
-    before = _written(pid)
+def _per_event(callers: Scattered, writers: int, calls: int, folder: Path) -> float:
+    before = _written(folder)
     callers.append(calls)
-    written = _written(pid) - before
-    if not written:
-        raise ValueError("nothing was written: is the scratch directory on a disk? See --scratch")
-    return written / (writers * calls)
+    return (_written(folder) - before) / (writers * calls)
 
 
 def _kept(plan: Plan, who: str, opener: Callable[[Path], Any] | None = None) -> Opener:
@@ -128,11 +133,11 @@ def _case(plan: Plan, name: str, openers: dict[str, Opener]) -> Case:
         absent |= dict.fromkeys(_POSTGRES, _CHECKPOINTS)
         measures: dict[str, Callable[[], float]] = {}
         for who, side in opened.items():
-            writers, pid = WRITERS[name], getattr(side, "pid", None)
+            writers = WRITERS[name]
             fewer = FEWER if who.startswith("umadb") else 1
             calls = max(1, int(CALLS[name] * plan.effort / fewer))
             callers = Scattered(side, plan.events, writers)
-            measures[who] = partial(_per_event, callers, writers, calls, pid)
+            measures[who] = partial(_per_event, callers, writers, calls, plan.folder)
         return alternate(Case(name, UNIT, absent=absent), measures, plan.rounds)
 
 

@@ -84,7 +84,7 @@ def test_a_row_measures_us_and_says_why_others_are_missing(
 ) -> None:
     if row == "row11_bytes":  # tmpfs, where tests often run, writes nothing
         pages = count(0, 4096)
-        monkeypatch.setattr(row11_bytes, "_written", lambda _pid: next(pages))
+        monkeypatch.setattr(row11_bytes, "_written", lambda _folder: next(pages))
     find = importlib.util.find_spec
     peers = ("umadb", "eventsourcing", "psycopg")
     monkeypatch.setattr(
