@@ -1,6 +1,6 @@
 """Bytes: what one event of 256 bytes makes the disk write, and what it takes there for good.
 
-Written is what the disk of the scratch directory counts (Linux: sectors in its block device's stat),
+Written is what the disk of the scratch directory counts (Linux: sectors of its block device),
 from one sync of everything to the next: logs, tables, indexes, checkpoints and the journal of the
 file system, whoever writes them; so other programs should be quiet. SQLite moves its log into the
 file each 4000 pages: a round writes enough for that, and goes to streams all over the store, as
