@@ -25,6 +25,7 @@ from pyesdb.cli.snapshot import snapshot
 from pyesdb.cli.stats import stats
 from pyesdb.cli.store import store
 from pyesdb.cli.stream import stream
+from pyesdb.cli.sub import sub
 from pyesdb.cli.tail import tail
 from pyesdb.cli.template import template
 from pyesdb.cli.transfer import export, import_
@@ -114,7 +115,7 @@ def main() -> None:
 for _command in (*life.COMMANDS, *copies.COMMANDS, stats, template, verify, rekey):
     store.add_command(_command)
 for _command in (
-    demo, store, append, read, tail, streams, stream, snapshot, export, import_, audit, config,
+    demo, store, append, read, tail, streams, stream, sub, snapshot, export, import_, audit, config,
     doctor, bench, key, schema, completion,
 ):  # fmt: skip
     main.add_command(_command)

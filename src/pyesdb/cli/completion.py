@@ -59,6 +59,17 @@ def stream_names(context: click.Context, _: click.Parameter, word: str) -> list[
     return _looked(context, look)
 
 
+def subscription_names(
+    context: click.Context, _: click.Parameter, word: str
+) -> list[CompletionItem]:
+    """The names of subscriptions that start with a word, of the store that --store names."""
+
+    def look(db: pyesdb.Database, store_id: str | None) -> list[str]:
+        return [each.name for each in db.store(store_id).subscriptions()]
+
+    return [item for item in _looked(context, look) if item.value.startswith(word)]
+
+
 def one_of(words: Sequence[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     """A completer for one of a few words."""
 

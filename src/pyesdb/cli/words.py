@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import click
 
@@ -24,6 +24,20 @@ class AsOf(click.ParamType[Any]):
         except ValueError:
             self.fail(f"{value!r} is no position and no time like 2013-01-31T12:00Z", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class Start(click.ParamType[Any]):
+    """A position, or the end."""
+
+    name = "N|end"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | Literal["end"]:
+        """The position, or "end"."""
+        if value == "end":
+            return "end"
+        if str(value).isascii() and str(value).isdigit():
+            return int(value)
+        return self.fail(f"{value!r} is no position, and not end", param, ctx)
 
 
 _LONGEST_S = 9_000_000_000
