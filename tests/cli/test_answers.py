@@ -11,6 +11,7 @@ import click
 import msgspec
 import pytest
 
+import pyesdb
 from pyesdb.cli import main
 from pyesdb.cli.answers import ANSWERS
 from tests.cli.conftest import Shell, run_here
@@ -70,6 +71,16 @@ LINES: dict[str, list[str]] = {
     "stream metadata": ["stream metadata s --max-age 30d --max-count 9 --custom {} --store a"],
     "stream truncate": ["stream truncate s --before 1 --store a"],
     "streams": ["streams --store a"],
+    "sub create": ["sub create all --store a", "sub create late --after end --store a"],
+    "sub list": ["sub list --store a"],
+    "sub status": ["sub status all --store a"],
+    "sub update": ["sub update all --window 9 --store a"],
+    "sub watch": ["sub watch all --limit 1 --store a"],
+    "sub parked": ["sub parked poisoned --store p"],
+    "sub replay": ["sub replay all --all --store a"],
+    "sub discard": ["sub discard all --all --store a"],
+    "sub reset": ["sub reset all --after 0 --store a"],
+    "sub remove": ["sub remove all --store a"],
     "stream delete": ["stream delete s --store a"],
     "stream tombstone": ["stream tombstone s --store a"],
 }
@@ -85,12 +96,23 @@ def test_every_command_with_json_has_a_type_and_a_line() -> None:
     assert found - WITHOUT == set(ANSWERS) == set(LINES) | WITH_CIPHERS
 
 
+def _park(shell: Shell) -> None:
+    """A store `p` with a parked event."""
+    with pyesdb.open(shell.data) as db:
+        store = db.create_store("p")
+        store.append("s", pyesdb.NewEvent("Bad"))
+        store.save_subscription("poisoned", pyesdb.select.everything)
+        with store.consume("poisoned") as consumer:
+            consumer.nack(next(consumer), "park", reason="bad")
+
+
 def test_every_answer_is_what_its_schema_says(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     shell("store", "create", "a", "--description", "first")
     shell("append", "s", "Placed", '{"n": 1}', "--store", "a")
+    _park(shell)
     empty: list[str] = []
     for name, lines in LINES.items():
         for line in lines:

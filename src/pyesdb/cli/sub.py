@@ -29,7 +29,9 @@ def _subscription_options(command: F) -> F:
     """The settings of a subscription; what is not given is not handed on."""
     for option in reversed(
         (
-            click.option("--max-retries", type=int, metavar="N", help="Deliveries after the first."),
+            click.option(
+                "--max-retries", type=int, metavar="N", help="Deliveries after the first."
+            ),
             click.option("--ack-timeout", type=DURATION, help="How long an event may be kept."),
             click.option("--window", type=int, metavar="N", help="Events in flight at most."),
             click.option(

@@ -128,6 +128,5 @@ class Lab:
             told,
             sum(len(one.began) for one in done.values()),
             sum(1 for one in done.values() if one.ended),
-            self.problems
-            + check.problems(store, self.outside, self.outside / roles.READ_MODEL),
+            self.problems + check.problems(store, self.outside, self.outside / roles.READ_MODEL),
         )
