@@ -312,7 +312,7 @@ class Imported(Document):
 
 
 class Subscription(Document):
-    """A persistent subscription: how far it has come, and its settings; `ack_timeout` in seconds."""
+    """How far a persistent subscription has come, and its settings; `ack_timeout` in seconds."""
 
     subscription: str
     position: int

@@ -149,8 +149,8 @@ def _watched(found: pyesdb.SubscriptionInfo, before: pyesdb.SubscriptionInfo | N
     moved = "" if before is None else f" ({found.position - before.position:+,})"
     oldest = "" if found.oldest_unacked is None else f", oldest {people.when(found.oldest_unacked)}"
     click.echo(
-        f"position {found.position:,}{moved}, lag {found.lag:,}, in flight {found.in_flight:,} with "
-        f"{found.consumers} consumers{oldest}, parked {found.parked:,}"
+        f"position {found.position:,}{moved}, lag {found.lag:,}, in flight {found.in_flight:,} "
+        f"with {found.consumers} consumers{oldest}, parked {found.parked:,}"
     )
 
 

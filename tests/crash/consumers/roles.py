@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pyesdb.projections import Projection
+
 import pyesdb
 from pyesdb import NewEvent
-from pyesdb.projections import Projection
 
 SUBSCRIPTION = "work"
 STREAMS = 40
