@@ -18,6 +18,9 @@ ACK_TIMEOUT_S = 4.0
 """So long what a killed consumer held is kept from others; longer than any pause of a live one."""
 WINDOW = 100
 LONGEST_DRAIN_S = 100.0
+KILLS = 15
+"""So many at least: on a busy machine that takes longer, up to"""
+LONGEST_START_S = 60.0
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Lab:
                 select.everything,
                 ack_timeout=ACK_TIMEOUT_S,
                 window=WINDOW,
-                max_retries=10_000,
+                max_retries=1000,
             )
             try:
                 self._children = [self._start(role) for role in CAST]
@@ -73,25 +76,32 @@ class Lab:
 
     def _start(self, role: str) -> subprocess.Popen[bytes]:
         words = [role, str(self.data), str(self.outside), str(self._chance.random())]
-        return subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.consumers.roles", *words],
-            stderr=(self.outside / f"stderr-{role}").open("ab"),
-        )
+        with (self.outside / f"stderr-{role}").open("ab") as errors:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tests.crash.consumers.roles", *words], stderr=errors
+            )
 
     def _kill_until(self, end: float, store: pyesdb.Store) -> None:
-        while time.monotonic() < end:
+        latest = end + LONGEST_START_S
+        while time.monotonic() < end or (self.kills < KILLS and time.monotonic() < latest):
             time.sleep(self._chance.random() * 0.4)
             info = store.subscription_info(roles.SUBSCRIPTION)
             if info.in_flight > WINDOW:
                 self.problems.append(f"{info.in_flight} in flight, the window is {WINDOW}")
             number = self._chance.randrange(len(CAST))
             victim = self._children[number]
+            if not self._works(victim) and self._chance.random() < 0.9:
+                continue  # most are killed at work, some while they start
             if victim.poll() is not None:
                 self.problems.append(f"{CAST[number]} ended by itself with {victim.returncode}")
             victim.kill()
             victim.wait()
             self.kills += 1
             self._children[number] = self._start(CAST[number])
+
+    def _works(self, child: subprocess.Popen[bytes]) -> bool:
+        """Whether it has said anything."""
+        return any(path.stat().st_size for path in self.outside.glob(f"*-{child.pid}-*"))
 
     def _stop(self) -> None:
         for child in self._children:

@@ -14,10 +14,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pyesdb.projections import Projection
-
 import pyesdb
 from pyesdb import NewEvent
+from pyesdb.projections import Projection
 
 SUBSCRIPTION = "work"
 STREAMS = 40
@@ -104,6 +103,7 @@ def handle(consumer: pyesdb.Consumer, said: Said, chance: random.Random) -> None
 def project(store: pyesdb.Store, outside: Path, chance: random.Random) -> None:
     """Keep the read model; a second one waits for its turn."""
     said = Said(outside, "projected")
+    said("works")
     while True:
         try:
             totals.run(store, outside / READ_MODEL)
