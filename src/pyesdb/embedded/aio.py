@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
 from pyesdb.embedded.aiofollow import AsyncFollower
+from pyesdb.embedded.aiohandling import AsyncHandling
 from pyesdb.embedded.aiosubscriptions import AsyncSubscribing
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream
@@ -36,7 +37,7 @@ from pyesdb.store.writes import UNCHANGED, Append
 T = TypeVar("T")
 
 
-class AsyncStore(AsyncSubscribing):
+class AsyncStore(AsyncSubscribing, AsyncHandling):
     """One event store, for asyncio; made by `AsyncDatabase.store` and `create_store`.
 
     The methods mean what those of `Store` mean.
@@ -54,7 +55,9 @@ class AsyncStore(AsyncSubscribing):
         timeout: Duration | None = None,
     ) -> AppendResult:
         """See `Store.append`. Cancelled while queued: nothing is stored."""
-        command = writes.append(stream, events, expected, condition, command_id, tracking)
+        command = writes.append(
+            stream, events, expected, condition, command_id, tracking, self._calls.types
+        )
         return self._calls.appended(command, await self._submit(command, timeout))
 
     async def append_many(
@@ -67,7 +70,7 @@ class AsyncStore(AsyncSubscribing):
         timeout: Duration | None = None,
     ) -> AppendManyResult:
         """See `Store.append_many`."""
-        command = writes.append_many(appends, condition, command_id, tracking)
+        command = writes.append_many(appends, condition, command_id, tracking, self._calls.types)
         return self._calls.appended(command, await self._submit(command, timeout))
 
     async def outcome(

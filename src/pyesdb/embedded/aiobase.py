@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 from pyesdb.embedded.aioevents import Loop
 from pyesdb.embedded.calls import Calls
+from pyesdb.embedded.typed import Types
 from pyesdb.model.durations import Duration
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store.readers import Reader
@@ -15,10 +16,10 @@ T = TypeVar("T")
 class AsyncStoreBase:
     """One store, for one event loop."""
 
-    def __init__(self, handle: StoreHandle, loop: Loop) -> None:
+    def __init__(self, handle: StoreHandle, loop: Loop, types: Types | None = None) -> None:
         self.id: str = handle.store_id
         self._handle = handle
-        self._calls = Calls(handle)
+        self._calls = Calls(handle, types)
         self._loop = loop
 
     def __repr__(self) -> str:

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from pyesdb.embedded.aio import AsyncStore
 from pyesdb.embedded.aioevents import Loop
 from pyesdb.embedded.database import Core
 from pyesdb.embedded.target import default_store, open_target
+from pyesdb.embedded.typed import resolved
 from pyesdb.model.checks import check_bool, check_int, check_progress
 from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
@@ -22,6 +23,9 @@ from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
 from pyesdb.model.selectors import Selector
 from pyesdb.node import backup, lifecycle, listing, tuning
+
+if TYPE_CHECKING:
+    from pyesdb.types.registry import EventTypes
 
 T = TypeVar("T")
 
@@ -66,9 +70,11 @@ class AsyncDatabase:
         """Long work, on a thread that is not one of the few in the pool."""
         return await self._loop.run(None, function)
 
-    def store(self, store_id: str | None = None) -> AsyncStore:
+    def store(
+        self, store_id: str | None = None, *, types: "EventTypes | None" = None
+    ) -> AsyncStore:
         """See `Database.store`; not awaited."""
-        return AsyncStore(self._core.handle(store_id, self), self._loop)
+        return AsyncStore(self._core.handle(store_id, self), self._loop, resolved(types))
 
     async def create_store(
         self,

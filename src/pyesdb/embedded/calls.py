@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from pyesdb.embedded.typed import TypedSource, Types
 from pyesdb.model import checks
 from pyesdb.model import commands as c
 from pyesdb.model.durations import to_datetime, to_us
@@ -27,7 +28,7 @@ from pyesdb.node.handle import StoreHandle
 from pyesdb.store import queries
 from pyesdb.store.follow import Follow
 from pyesdb.store.readers import Reader
-from pyesdb.store.reads import AllRead, StreamRead, Until
+from pyesdb.store.reads import AllRead, Source, StreamRead, Until
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.verify import OnProgress, unreadable, verify
 
@@ -76,8 +77,14 @@ def result_of(
 class Calls:
     """Builds what a call needs, for one store handle."""
 
-    def __init__(self, handle: StoreHandle) -> None:
+    def __init__(self, handle: StoreHandle, types: Types | None = None) -> None:
         self.handle = handle
+        self.types = types
+
+    def source(self) -> Source:
+        """What reads read from."""
+        runtime = self.handle.runtime()
+        return runtime if self.types is None else TypedSource(runtime, self.types)
 
     def appended(self, command: c.AppendEvents, outcome: Outcome) -> Any:
         """The result of append and append_many."""
@@ -99,7 +106,7 @@ class Calls:
     ) -> StreamRead:
         """A read of one stream, not started."""
         return StreamRead(
-            self.handle.runtime(),
+            self.handle.runtime() if self.types is None else self.source(),
             check_stream(stream),
             None if from_version is None else checks.check_int(from_version, "from_version"),
             None if to_version is None else checks.check_int(to_version, "to_version"),
@@ -122,7 +129,7 @@ class Calls:
     ) -> AllRead:
         """A read of the whole store, not started."""
         return AllRead(
-            self.handle.runtime(),
+            self.source(),
             checks.check_int(after, "after"),
             checks.check_optional_int(before, "before"),
             _until(as_of),

@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from pyesdb.embedded.store import Store
 from pyesdb.embedded.target import Opened, default_store, open_target
+from pyesdb.embedded.typed import resolved
 from pyesdb.model.checks import check_bool, check_int
 from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
@@ -21,6 +22,9 @@ from pyesdb.node import backup, copying, lifecycle, listing, restoring, tuning
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
 from pyesdb.node.registry import release
+
+if TYPE_CHECKING:
+    from pyesdb.types.registry import EventTypes
 
 
 class Core:
@@ -140,9 +144,13 @@ class Database:
     def __repr__(self) -> str:
         return f"<Database {self._core.node.base if self._core.open else 'closed'}>"
 
-    def store(self, store_id: str | None = None) -> Store:
-        """A store by id, or the default store. It is looked up at the first operation."""
-        return Store(self._core.handle(store_id, self))
+    def store(self, store_id: str | None = None, *, types: "EventTypes | None" = None) -> Store:
+        """A store by id, or the default store. It is looked up at the first operation.
+
+        `types`: classes of its events, as registered by now; then objects of them can be appended,
+        and events that are read have a `body`. Raises RequestError with all that is wrong in them.
+        """
+        return Store(self._core.handle(store_id, self), resolved(types))
 
     def create_store(
         self,

@@ -9,7 +9,9 @@ from uuid import UUID
 from pyesdb.embedded.calls import Calls
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.follow import Follower
+from pyesdb.embedded.handling import Handling
 from pyesdb.embedded.subscriptions import Subscribing
+from pyesdb.embedded.typed import Types
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.results import (
@@ -30,13 +32,13 @@ from pyesdb.store.deadlines import POLL_S
 from pyesdb.store.writes import UNCHANGED, Append
 
 
-class Store(Subscribing):
+class Store(Subscribing, Handling):
     """One event store. Safe to use from any thread; made by `Database.store` and `create_store`."""
 
-    def __init__(self, handle: StoreHandle) -> None:
+    def __init__(self, handle: StoreHandle, types: Types | None = None) -> None:
         self.id: str = handle.store_id
         self._handle = handle
-        self._calls = Calls(handle)
+        self._calls = Calls(handle, types)
 
     def __repr__(self) -> str:
         return f"<Store {self.id!r}>"
@@ -56,13 +58,16 @@ class Store(Subscribing):
     ) -> AppendResult:
         """Append one NewEvent or an iterable of them to a stream, all or nothing, durably.
 
+        On a store that was opened with `types`, objects of registered classes are events, too.
         `stream` None: events of no stream. `expected`: the version the stream must have, or a
         StreamState. `condition`: no matching event may exist (DCB). `command_id`: makes repeats
         safe for 15 minutes. `tracking`: (source, position) that must increase, for ever.
         Raises WrongExpectedVersion, ConditionFailed, TrackingConflict, LimitExceeded, InvalidEvent,
         DeadlineExceeded (nothing stored), OutcomeUnknown.
         """
-        command = writes.append(stream, events, expected, condition, command_id, tracking)
+        command = writes.append(
+            stream, events, expected, condition, command_id, tracking, self._calls.types
+        )
         return self._calls.appended(command, self._handle.submit(command, timeout))
 
     def append_many(
@@ -78,7 +83,7 @@ class Store(Subscribing):
 
         Raises what `append` raises; then nothing is stored in any of the streams.
         """
-        command = writes.append_many(appends, condition, command_id, tracking)
+        command = writes.append_many(appends, condition, command_id, tracking, self._calls.types)
         return self._calls.appended(command, self._handle.submit(command, timeout))
 
     def outcome(

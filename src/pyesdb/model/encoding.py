@@ -20,7 +20,7 @@ OCTETS = "application/octet-stream"
 def _hook(value: Any) -> Any:
     dump = getattr(value, "model_dump", None)  # pydantic models, without importing pydantic
     if callable(dump):
-        return dump()
+        return dump(mode="json")  # its own forms, those that it validates (bytes are text there)
     if isinstance(value, Mapping):
         items: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType]
         return dict(items)

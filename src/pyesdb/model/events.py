@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,6 +12,7 @@ from pyesdb.model.durations import to_datetime, to_us
 from pyesdb.model.encoding import JSON
 from pyesdb.model.errors import InvalidEvent, LimitExceeded, RequestError
 from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.kinds import listed, no_event
 from pyesdb.model.names import check_tags, check_type
 from pyesdb.model.versions import Cursor
 
@@ -54,8 +55,10 @@ class NewEvent:
     LimitExceeded (1 MiB).
     """
 
-    __slots__ = ("_record",)
+    __slots__ = ("_made_of", "_record")
     _record: Record
+    _made_of: "_Type"
+    """The class of the data, where it is neither a dict nor nothing; for registered types."""
 
     def __init__(
         self,
@@ -90,11 +93,20 @@ class NewEvent:
                 setting="max_event_bytes",
             )
         _set(self, record)
+        if data is not None and data.__class__ is not dict:
+            _set_made_of(self, data.__class__)
 
     @classmethod
     def _of(cls, record: Record) -> "NewEvent":
         event = cls.__new__(cls)
         _set(event, record)
+        return event
+
+    def _with_metadata(self, metadata: bytes) -> "NewEvent":
+        kind, id_, time, content_type, data, _, tags = self._record
+        event = NewEvent._of((kind, id_, time, content_type, data, metadata, tags))
+        if hasattr(self, "_made_of"):
+            _set_made_of(event, self._made_of)
         return event
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -142,9 +154,7 @@ class NewEvent:
             raise RequestError(f"caused_by takes a RecordedEvent, not {type(event).__name__}")
         correlation = event.metadata.get("correlation_id") or str(event.id)
         metadata = {**self.metadata, "causation_id": str(event.id), "correlation_id": correlation}
-        kind, id_, time, content_type, data, _, tags = self._record
-        encoded = encoding.encode_metadata(metadata)
-        return NewEvent._of((kind, id_, time, content_type, data, encoded, tags))
+        return self._with_metadata(encoding.encode_metadata(metadata))
 
     @classmethod
     def from_cloudevent(cls, source: Mapping[str, Any] | bytes) -> "NewEvent":
@@ -166,21 +176,48 @@ class NewEvent:
 
 _record_slot: Any = NewEvent.__dict__["_record"]
 _set = _record_slot.__set__  # past __setattr__: only here
+_made_of_slot: Any = NewEvent.__dict__["_made_of"]
+_set_made_of = _made_of_slot.__set__
 
 
 def _metadata(encoded: bytes) -> dict[str, Any]:
     return encoding.decode_json(encoded, "metadata") if encoded else {}
 
 
-class Origin(msgspec.Struct, frozen=True):
-    """What all events read through one handle share: store id and incarnation."""
+class Bodies(Protocol):
+    """Gives events their bodies: the registered types of a handle."""
+
+    def body(self, event: "RecordedEvent") -> Any:
+        """The event as an object of the registered class; None when its type is not registered."""
+        ...
+
+    def view(self, event: "RecordedEvent") -> Any:
+        """The body, or the event itself when its type is not registered."""
+        ...
+
+
+class Origin(msgspec.Struct, frozen=True, eq=False):
+    """What all events read through one handle share: store id, incarnation, registered types.
+
+    Equal when store and incarnation are: an event is the same whoever reads it.
+    """
 
     store: str
     incarnation: int
+    types: Bodies | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Origin):
+            return NotImplemented
+        return self.store == other.store and self.incarnation == other.incarnation
+
+    def __hash__(self) -> int:
+        return hash((self.store, self.incarnation))
 
 
 class RecordedEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
-    """An event as stored. `id`, `created`, `time`, `tags`, `metadata` are computed when asked for.
+    """An event as stored; `id`, `created`, `time`, `tags`, `metadata`, `body` are computed when
+    asked for.
 
     `version` counts in its stream from 0, `position` in its store from 1; both are for ever.
     """
@@ -238,6 +275,21 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         """Where a reader stands that has seen this event."""
         return Cursor(self._origin.incarnation, self.position)
 
+    @property
+    def body(self) -> Any:
+        """The data as an object of the class registered for this type; a new one each time.
+
+        None when the type is not registered. Raises InvalidEvent when the data does not fit the
+        class or a newer version of it wrote it, RequestError when the store has no `types`.
+        """
+        types = self._origin.types
+        if types is None:
+            raise RequestError(
+                "this event was read without types, so it has no body: get the store with "
+                "store(types=...), or use json() or decode()"
+            )
+        return types.body(self)
+
     def json(self) -> Any:
         """The data as JSON value; raises InvalidEvent when it is something else."""
         return encoding.decode_json(self.data, f"the data of {self!r}")
@@ -276,24 +328,46 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
         )
 
 
+def seen(event: RecordedEvent) -> Any:
+    """What a fold sees: the body of an event of a registered type, else the event itself."""
+    types = event._origin.types  # pyright: ignore[reportPrivateUsage]
+    return event if types is None else types.view(event)
+
+
+def raw_metadata(event: RecordedEvent | NewEvent) -> bytes:
+    """The metadata as encoded, b"" for none."""
+    if isinstance(event, NewEvent):
+        return event._record[5]  # pyright: ignore[reportPrivateUsage]
+    return event._metadata  # pyright: ignore[reportPrivateUsage]
+
+
+def made_of(event: NewEvent) -> type | None:
+    """The class of the object that a new event's data was, None for a dict, bytes or nothing."""
+    return getattr(event, "_made_of", None)
+
+
+def with_metadata(event: NewEvent, metadata: bytes) -> NewEvent:
+    """The same new event with other metadata, as encoded."""
+    return event._with_metadata(metadata)  # pyright: ignore[reportPrivateUsage]
+
+
+def recorded(
+    event: NewEvent, origin: Origin, stream: str, version: int, position: int, created: int
+) -> RecordedEvent:
+    """What a new event is once it is recorded; for tests without a store."""
+    kind, id_, time, content_type, data, meta, tags = event._record  # pyright: ignore[reportPrivateUsage]
+    where = (origin, stream, version, position)
+    rest = (id_, created, time, meta, encoding.encode_tags(tags))
+    return RecordedEvent(*where, kind, data, content_type, *rest)
+
+
 def new_events(events: object) -> list[Record]:
     """The records of one NewEvent or an iterable of them; raises InvalidEvent."""
     if isinstance(events, NewEvent):
         return [events._record]  # pyright: ignore[reportPrivateUsage]
-    found = _listed(events)
+    found = listed(events)
     if found and set(map(type, found)) != {NewEvent}:
         for event in found:
             if not isinstance(event, NewEvent):
-                raise InvalidEvent(f"append takes NewEvent objects, not {type(event).__name__}")
+                raise no_event(event)
     return [event._record for event in found]
-
-
-def _listed(events: object) -> list[Any]:
-    if events.__class__ is list:  # the look at abstract classes below takes longer than a command
-        return cast("list[Any]", events)
-    if isinstance(events, (str, bytes, Mapping)):
-        raise InvalidEvent("append takes NewEvent objects, not text, bytes or a mapping")
-    if not isinstance(events, Iterable):
-        name = type(events).__name__
-        raise InvalidEvent(f"append takes a NewEvent or an iterable of them, not {name}")
-    return list(cast("Iterable[Any]", events))

@@ -28,8 +28,15 @@ _FIRST, _MOST, _BYTES = 64, 1024, 4 << 20
 class Source(Protocol):
     """What a read needs of its store."""
 
-    origin: Origin
-    names: Names
+    @property
+    def origin(self) -> Origin:
+        """What its events share."""
+        ...
+
+    @property
+    def names(self) -> Names:
+        """Its dictionaries of stream and type names."""
+        ...
 
     def ask(self, question: Callable[[Reader], Any]) -> Any:
         """Answer a question on a read connection."""

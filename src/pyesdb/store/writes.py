@@ -1,7 +1,7 @@
 """From the arguments of a call to its command, in the caller and outside every lock."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from pyesdb.model import commands as c
@@ -14,26 +14,54 @@ from pyesdb.model.errors import (
     LimitExceeded,
     RequestError,
 )
-from pyesdb.model.events import new_events
+from pyesdb.model.events import NewEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
+from pyesdb.model.kinds import kind_of, listed
 from pyesdb.model.names import EVENTS, check_label, check_stream, check_target
 from pyesdb.model.selectors import AppendCondition
 from pyesdb.model.versions import ANY, ExpectedVersion, StreamState, expected_code
 
 
-class Append:
-    """One stream's part of an append_many: events for `stream`, at version `expected`."""
+class Types(Protocol):
+    """Makes new events of registered objects."""
 
-    __slots__ = ("part",)
-    part: c.StreamAppend
+    def new_events(self, events: object, stream: object, command_id: object) -> list[NewEvent]:
+        """New events of NewEvents and objects; raises InvalidEvent."""
+        ...
+
+
+class Append:
+    """One stream's part of an append_many: events for `stream`, at version `expected`.
+
+    Objects of registered types become events when it is appended: the store knows the types.
+    """
+
+    __slots__ = ("_part", "events", "expected", "stream")
+    stream: str | None
+    events: list[Any]
+    expected: ExpectedVersion
 
     def __init__(
         self, stream: str | None, events: Any, *, expected: ExpectedVersion = StreamState.ANY
     ) -> None:
-        self.part = part_of(stream, events, expected)
+        self.events = [events] if isinstance(events, NewEvent) else list(listed(events))
+        objects = {cls for cls in set(map(type, self.events)) if kind_of(cls)}
+        # what is wrong with the rest is said here, whatever the types say later
+        known = [event for event in self.events if type(event) not in objects]
+        part = part_of(stream, known, expected)
+        self._part = None if objects else part
+        self.stream = stream
+        self.expected = expected
+
+    def part(self, types: Types | None, command_id: object) -> c.StreamAppend:
+        """What the command carries of it; raises InvalidEvent for objects that nobody knows."""
+        if types is not None:
+            events = types.new_events(self.events, self.stream, command_id)
+            return part_of(self.stream, events, self.expected)
+        return self._part or part_of(self.stream, self.events, self.expected)
 
     def __repr__(self) -> str:
-        return f"Append({self.part.stream!r}, <{len(self.part.events)} events>)"
+        return f"Append({self.stream!r}, <{len(self.events)} events>)"
 
 
 def part_of(stream: object, events: object, expected: object) -> c.StreamAppend:
@@ -73,8 +101,11 @@ def append(
     condition: object,
     command_id: object,
     tracking: object,
+    types: Types | None = None,
 ) -> c.AppendEvents:
     """The command of an append to one stream."""
+    if types is not None:
+        events = types.new_events(events, stream, command_id)
     part = part_of(stream, events, expected)
     return c.append_events(
         uuid7_bytes() if command_id is None else check_uuid(command_id, "command_id").bytes,
@@ -85,10 +116,14 @@ def append(
 
 
 def append_many(
-    appends: object, condition: object, command_id: object, tracking: object
+    appends: object,
+    condition: object,
+    command_id: object,
+    tracking: object,
+    types: Types | None = None,
 ) -> c.AppendEvents:
     """The command of an append to several streams."""
-    parts = tuple(_parts_of(appends))
+    parts = tuple([append.part(types, command_id) for append in _appends_of(appends)])
     _check_many(parts)
     return c.append_events(
         uuid7_bytes() if command_id is None else check_uuid(command_id, "command_id").bytes,
@@ -99,16 +134,16 @@ def append_many(
     )
 
 
-def _parts_of(appends: object) -> list[c.StreamAppend]:
+def _appends_of(appends: object) -> list[Append]:
     """The parts of an append_many."""
     if isinstance(appends, (Append, str, bytes, Mapping)) or not isinstance(appends, Iterable):
         name = type(appends).__name__  # pyright: ignore[reportUnknownArgumentType]
         raise InvalidEvent(f"append_many takes an iterable of Append, not {name}")
-    found: list[c.StreamAppend] = []
+    found: list[Append] = []
     for item in appends:
         if not isinstance(item, Append):
             raise InvalidEvent(f"append_many takes Append objects, not {type(item).__name__}")
-        found.append(item.part)
+        found.append(item)
     return found
 
 

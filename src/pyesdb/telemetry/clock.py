@@ -11,10 +11,12 @@ def now_us() -> int:
     return _source() // 1000
 
 
-def set_source(source: Callable[[], int] | None) -> None:
+def set_source(source: Callable[[], int] | None) -> Callable[[], int]:
     """Take the time from `source` (nanoseconds since 1970 UTC); None: the system's clock again.
 
-    For tests: a frozen or jumping clock. Affects every database of this process.
+    Returns the one before. For tests: a frozen or jumping clock. Affects every database of this
+    process.
     """
     global _source
-    _source = source or time.time_ns
+    before, _source = _source, source or time.time_ns
+    return before

@@ -1,0 +1,1 @@
+"""Load, decide, append: what `Store.handle` does, without a store. See DESIGN.md."""

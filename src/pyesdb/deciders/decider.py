@@ -1,0 +1,57 @@
+"""`Decider`: how a state is made of events; `Handled`: what one decision did."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import msgspec
+
+from pyesdb.model.errors import RequestError
+from pyesdb.model.results import AppendManyResult, AppendResult
+
+if TYPE_CHECKING:
+    from pyesdb.deciders.keeping import Keeping
+
+S = TypeVar("S")
+
+
+class Decider(Generic[S]):
+    """How a state is made of events: `initial()` of none, `evolve(state, event)` of one more.
+
+    `evolve` gets the body of an event whose type the store has registered, else the RecordedEvent,
+    and returns the new state; it must give the same for the same and change nothing else: it runs
+    again for every decision. (The decider pattern is J. Chassaing's.)
+    """
+
+    __slots__ = ("_keeping", "evolve", "initial")
+    initial: Callable[[], S]
+    evolve: Callable[[S, Any], S]
+    _keeping: "Keeping[S] | None"
+
+    def __init__(self, *, initial: Callable[[], S], evolve: Callable[[S, Any], S]) -> None:
+        for name, function in (("initial", initial), ("evolve", evolve)):
+            if not callable(function):
+                raise RequestError(f"{name} must be a function, not {function!r:.60}")
+        self.initial = initial
+        self.evolve = evolve
+        self._keeping = None
+
+    def keeping(self) -> "Keeping[S]":
+        """How its states are kept as snapshots; raises RequestError when they cannot be."""
+        if self._keeping is None:
+            from pyesdb.deciders.keeping import Keeping
+
+            self._keeping = Keeping(self.initial, self.evolve)
+        return self._keeping
+
+    def __repr__(self) -> str:
+        return f"Decider(initial={self.initial!r}, evolve={self.evolve!r})"
+
+
+class Handled(msgspec.Struct, Generic[S], frozen=True):
+    """What `Store.handle` did: the state with the new events, what the append answered, and how
+    often the decision was made anew because others had written meanwhile.
+    """
+
+    state: S
+    result: AppendResult | AppendManyResult
+    retries: int

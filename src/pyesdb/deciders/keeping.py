@@ -1,0 +1,148 @@
+"""`Keeping`: a decider's states as snapshots.
+
+What must never happen here: a snapshot that another decider made, or this one before its state or
+its `evolve` changed, is taken for a state; or a state that comes back as something else is kept.
+So a snapshot's source names the decider and a digest of what made it, and each state is read back
+before it is kept.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from hashlib import blake2b
+from types import CodeType, UnionType
+from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from pyesdb.model import encoding
+from pyesdb.model.errors import PyesdbError, RequestError
+from pyesdb.model.kinds import name_of
+from pyesdb.model.results import Snapshot
+
+S = TypeVar("S")
+_NAME_MAX = 120
+
+
+class Kept(msgspec.Struct):
+    """What a snapshot of a decider holds: which kind of state it is, and the state."""
+
+    kind: str
+    state: msgspec.Raw
+
+
+class Keeping(Generic[S]):
+    """Raises RequestError when the initial state cannot be kept."""
+
+    def __init__(self, initial: Callable[[], S], evolve: Callable[[S, Any], S]) -> None:
+        first = initial()
+        self._kinds = _kinds(first, evolve)
+        self.source = _source(evolve, self._kinds)
+        self.data(first)
+
+    def data(self, state: S) -> dict[str, Any]:
+        """What is kept of a state; raises RequestError when it does not come back as it was."""
+        kind = type(state).__name__
+        if kind not in self._kinds:
+            known = ", ".join(sorted(self._kinds))
+            raise RequestError(
+                f"the state is a {name_of(type(state))}, and snapshots can hold {known}: say in "
+                "evolve's annotation what it returns"
+            )
+        data = {"kind": kind, "state": state}
+        encoded = encoding.encode(data, "the state")
+        back = self._state(encoded)
+        if back != state and not _same(back, state, encoded):
+            raise RequestError(
+                f"a state of {name_of(type(state))} does not come back from a snapshot as it was "
+                f"({back!r:.200} instead of {state!r:.200}): make it of dataclasses or Structs "
+                "with annotated fields, and say in evolve's annotation what it returns"
+            )
+        return data
+
+    def state(self, snapshot: Snapshot) -> S:
+        """The state of a snapshot; raises RequestError when it is none."""
+        return self._state(snapshot.data)
+
+    def _state(self, data: bytes) -> S:
+        try:
+            kept = msgspec.json.decode(data, type=Kept)
+            return encoding.decode_as(bytes(kept.state), self._kinds[kept.kind], "the state")
+        except (msgspec.MsgspecError, KeyError) as error:
+            raise RequestError(f"the snapshot holds no state of this decider: {error}") from error
+        except PyesdbError as error:
+            raise RequestError(str(error)) from error
+
+
+def _same(back: object, state: object, encoded: bytes) -> bool:
+    """Whether a state of a class without comparison came back: it is encoded as it was."""
+    if type(state).__eq__ is not object.__eq__ or type(back) is not type(state):
+        return False
+    data = {"kind": type(back).__name__, "state": back}
+    return encoding.encode(data, "the state") == encoded
+
+
+def _kinds(first: object, evolve: Callable[..., Any]) -> dict[str, Any]:
+    """The kinds of states by name: those of evolve's annotation, and that of the first state."""
+    try:
+        hint: Any = get_type_hints(_function(evolve)).get("return")
+    except (NameError, TypeError, AttributeError):
+        hint = None
+    members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    found: dict[str, Any] = {}
+    for member in members:
+        cls = get_origin(member) or member
+        if isinstance(cls, type) and cls is not object:
+            found[cls.__name__] = member
+    found.setdefault(type(first).__name__, type(first))
+    return found
+
+
+def _source(evolve: Callable[..., Any], kinds: dict[str, Any]) -> str:
+    function = _function(evolve)
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
+    digest = blake2b(digest_size=8)
+    for part in _parts(function, kinds):
+        digest.update(part + b"\x00")
+    return f"{name[-_NAME_MAX:]}/{digest.hexdigest()}"
+
+
+def _parts(function: Any, kinds: dict[str, Any]) -> Iterator[bytes]:
+    for name, kind in sorted(kinds.items()):
+        yield name.encode()
+        yield _shape(kind).encode()
+    code = getattr(function, "__code__", None)
+    yield from _of_code(code) if isinstance(code, CodeType) else [repr(type(function)).encode()]
+
+
+def _shape(kind: Any) -> str:
+    """What the data of a kind of state looks like."""
+    schema = getattr(kind, "model_json_schema", None)
+    try:
+        found: Any = schema() if callable(schema) else msgspec.json.schema(kind)
+    except (TypeError, NameError, AttributeError):
+        return repr(getattr(kind, "__annotations__", kind))
+    return encoding.encode(found, "the schema").decode()
+
+
+def _of_code(code: CodeType) -> Iterator[bytes]:
+    """What a function does, without where it stands; functions inside it, too."""
+    yield code.co_code
+    yield " ".join([*code.co_names, *code.co_varnames, *code.co_freevars]).encode()
+    for const in code.co_consts:
+        if isinstance(const, CodeType):
+            yield from _of_code(const)
+        elif isinstance(const, frozenset):
+            yield repr(sorted(map(repr, cast("frozenset[Any]", const)))).encode()
+        else:
+            yield repr(const).encode()
+
+
+def _function(evolve: Any) -> Any:
+    """The function behind a partial, a bound method or an object that can be called."""
+    while isinstance(evolve, partial):
+        evolve = evolve.func
+    evolve = getattr(evolve, "__wrapped__", evolve)
+    evolve = getattr(evolve, "__func__", evolve)
+    if not hasattr(evolve, "__code__") and not isinstance(evolve, type):
+        evolve = getattr(type(evolve), "__call__", evolve)  # noqa: B004  (the function itself)
+    return evolve
