@@ -40,8 +40,8 @@ class Handling:
         meanwhile, all is loaded and decided anew, up to `retries` times. `snapshot_every`: keep the
         state of a stream when that many events came since the last snapshot. `command_id`: a call
         that is repeated with it stores nothing again, and returns the first result with the state
-        of now. `timeout`: for the whole call. What `decide` and `evolve` raise passes through, and
-        nothing is stored. Raises what `append` raises.
+        of now. `timeout`: for the whole call. What `decide` raises passes through, and nothing is
+        stored; so does what `evolve` raises. Raises what `append` raises.
         """
         from pyesdb.deciders.handling import handling
         from pyesdb.embedded.deciding import Deadline, order_of
