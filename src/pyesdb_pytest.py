@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from pyesdb import AsyncDatabase, AsyncStore, Database, EventTypes, Store
     from pyesdb.testing import FrozenClock
@@ -81,7 +81,7 @@ def pyesdb_async_store(
     """An empty store in memory for asyncio: enter it in the test."""
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[AsyncStore]:
+    async def opened() -> AsyncGenerator[AsyncStore]:
         async with pyesdb_async_database as database:
             yield database.store(types=pyesdb_types)
 

@@ -14,7 +14,7 @@ import pyesdb
 from pyesdb import Append, Decider, NewEvent, StreamState, select
 from pyesdb.store.runtime import StoreRuntime
 from tests.contract.shop import SEATS, Seats, Sold, SoldOut, next_seat, seat_types
-from tests.contract.tools import everything, types, versions
+from tests.contract.tools import everything, named, types, versions
 
 
 def sold(seat: int, **more: Any) -> NewEvent:
@@ -411,7 +411,9 @@ def test_a_bad_call_is_refused_before_anything_is_read(own_store: Any, case: str
     assert calls == []
 
 
-@pytest.mark.parametrize("decided", [5, "Sold", {"seat": 1}, [sold(0), 5], [None], object()])
+@pytest.mark.parametrize(
+    "decided", [5, "Sold", {"seat": 1}, [Sold(0)], [None], object()], ids=named
+)
 def test_a_bad_decision_is_refused_and_nothing_stored(own_store: Any, decided: Any) -> None:
     for target in ("s", HALL):
         with pytest.raises(pyesdb.InvalidEvent):
@@ -473,7 +475,7 @@ def make(fields: str, body: str) -> Decider[Any]:
         f"def evolve(state: Account, event: Any) -> Account:\n    {body}\n"
     )
     space: dict[str, Any] = {"__name__": "accounts"}
-    exec(text, space)
+    exec(compile(text, "accounts.py", "exec", dont_inherit=True), space)
     return Decider(initial=space["Account"], evolve=space["evolve"])
 
 

@@ -14,6 +14,7 @@ import pytest
 import pyesdb
 from pyesdb import EventTypes, RecordedEvent, RequestError
 from tests.contract.shop import Renamed, versioned
+from tests.contract.tools import named
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def problems(db: pyesdb.Database, types: EventTypes) -> str:
 @pytest.mark.parametrize(
     "bad",
     [None, 5, "Placed", Placed(1), dict, str, type, RecordedEvent, list[int], lambda: None],
-    ids=repr,
+    ids=named,
 )
 def test_what_is_no_class_of_events_is_refused_at_once(bad: Any) -> None:
     with pytest.raises(RequestError, match="dataclass"):

@@ -111,7 +111,8 @@ def _parts(function: Any, kinds: dict[str, Any]) -> Iterator[bytes]:
         yield name.encode()
         yield _shape(kind).encode()
     code = getattr(function, "__code__", None)
-    yield from _of_code(code) if isinstance(code, CodeType) else [repr(type(function)).encode()]
+    if isinstance(code, CodeType):
+        yield from _of_code(code)
 
 
 def _shape(kind: Any) -> str:
@@ -144,5 +145,5 @@ def _function(evolve: Any) -> Any:
     evolve = getattr(evolve, "__wrapped__", evolve)
     evolve = getattr(evolve, "__func__", evolve)
     if not hasattr(evolve, "__code__") and not isinstance(evolve, type):
-        evolve = getattr(type(evolve), "__call__", evolve)  # noqa: B004  (the function itself)
+        evolve = getattr(cast("Any", type(evolve)), "__call__", evolve)  # noqa: B004
     return evolve

@@ -21,6 +21,10 @@ def kind_of(cls: object) -> Kind | None:
         return None
     if issubclass(cls, msgspec.Struct):
         return "struct"
+    return _by_traces(cast("type[Any]", cls))
+
+
+def _by_traces(cls: type[Any]) -> Kind | None:
     if hasattr(cls, "__attrs_attrs__"):
         return "attrs"
     if hasattr(cls, "__dataclass_fields__"):

@@ -94,7 +94,7 @@ class Codec:
 
     def _upcasted(self, data: bytes, stored: int) -> bytes:
         """The data in its present shape, as encoded: decoding treats both alike."""
-        document = encoding.decode_json(data, "data")
+        document: Any = encoding.decode_json(data, "data")
         if not isinstance(document, dict):
             raise TypeError(f"upcasters take a JSON object, not a {type(document).__name__}")
         for upcaster in self._chain[stored - 1 :]:
@@ -171,7 +171,7 @@ def _msgspec(cls: type) -> Callable[[bytes], Any]:
 def _schema_of_foreign(cls: type) -> dict[str, Any]:
     if kind_of(cls) != "pydantic":
         raise TypeError(f"it has a field of type {name_of(cls)}, which has no form in JSON")
-    return {}
+    return {"type": "object"}
 
 
 def _foreign(cls: Any, value: Any) -> Any:

@@ -69,11 +69,11 @@ class Resolved:
             if said == codec.version:
                 return event
             raise InvalidEvent(
-                f"the event {event.type!r} is made of a {name_of(cls)}, which is registered at "
+                f"the event {event.type!r} is made of a {name_of(codec.cls)}, registered at "
                 f"version {codec.version}, and its metadata says schema_version {said}: leave it "
                 "out"
             )
-        if cls in self._by_class:
+        if cls is not None and cls in self._by_class:
             raise InvalidEvent(
                 f"the event {event.type!r} is made of a {name_of(cls)}, and {event.type!r} is "
                 f"registered for {name_of(codec.cls)}: append the object itself, or use its name"
