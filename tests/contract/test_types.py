@@ -91,6 +91,8 @@ def test_every_read_gives_bodies(shop: Any) -> None:
         shop.load("order-1").events,
     ):
         assert [event.body for event in events][-1] == OrderPaid("card")
+    with shop.follow(paid) as follower:
+        assert follower.get(timeout=60).body == OrderPaid("card")
 
 
 def test_append_many_takes_objects(shop: Any) -> None:

@@ -162,7 +162,7 @@ class Calls:
             position = runtime.ask(queries.head)
         else:
             position = checks.check_int(after, "after")
-        return Follow(runtime, position, selector, system=system)
+        return Follow(runtime, position, selector, system=system, source=self.source())
 
     def wait(
         self, consistency: Literal["local", "linearizable"], at_least: Any, timeout: Any

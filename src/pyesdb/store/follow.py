@@ -8,17 +8,24 @@ whatever is raised into it; a page in memory beside the one that is read from.
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.selectors import Selector
 from pyesdb.model.versions import Cursor
-from pyesdb.store.reads import AllRead
+from pyesdb.store.reads import AllRead, Source
 from pyesdb.store.runtime import StoreRuntime
 
 
 class Follow:
-    """Where a follower stands. Used by one thread at a time."""
+    """Where a follower stands. Used by one thread at a time; `source`: what it reads from."""
 
     def __init__(
-        self, runtime: StoreRuntime, after: int, selector: Selector | None, *, system: bool
+        self,
+        runtime: StoreRuntime,
+        after: int,
+        selector: Selector | None,
+        *,
+        system: bool,
+        source: Source | None = None,
     ) -> None:
         self.runtime = runtime
+        self._source: Source = source or runtime
         self._selector = selector
         self._system = system
         self._scanned = after
@@ -73,7 +80,7 @@ class Follow:
         if read is not None:
             return read, read.piece()
         read = AllRead(
-            self.runtime,
+            self._source,
             self._scanned,
             None,
             None,
