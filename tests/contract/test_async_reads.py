@@ -66,7 +66,7 @@ def test_an_awaited_database_may_be_entered(data_dir: Path) -> None:
     asyncio.run(main())
 
 
-PLAIN = {"Database": ["store"], "Store": ["read", "read_all", "streams"]}
+PLAIN = {"Database": ["store"], "Store": ["read", "read_all", "streams", "follow"]}
 PLAIN["Database"].append("audit")
 
 

@@ -95,6 +95,20 @@ def test_every_read_gives_bodies(shop: Any) -> None:
         assert follower.get(timeout=60).body == OrderPaid("card")
 
 
+def test_consumers_get_bodies(shop: Any) -> None:
+    shop.append("order-1", [PLACED, OrderPaid("card")])
+    shop.save_subscription("billing", select.event_type("OrderPaid"), max_retries=1)
+    with shop.consume("billing") as consumer:
+        event = consumer.get(timeout=60)
+        assert event.body == OrderPaid("card")
+        consumer.nack(event)
+        event = consumer.get(timeout=60)
+        assert (event.attempt, event.body) == (2, OrderPaid("card"))
+        consumer.nack(event, "park", reason="bad")
+        consumer.flush()
+    assert [parked.event.body for parked in shop.parked("billing")] == [OrderPaid("card")]
+
+
 def test_append_many_takes_objects(shop: Any) -> None:
     result = shop.append_many([
         Append("order-1", PLACED),

@@ -5,7 +5,7 @@ from inspect import isasyncgen, isawaitable
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from pyesdb.embedded.calls import Calls
+from pyesdb.embedded.aiobase import AsyncStoreBase
 from pyesdb.model.durations import Duration
 from pyesdb.model.selectors import Selector
 
@@ -17,10 +17,8 @@ if TYPE_CHECKING:
 S = TypeVar("S")
 
 
-class AsyncHandling:
+class AsyncHandling(AsyncStoreBase):
     """What an AsyncStore can do with deciders."""
-
-    _calls: Calls
 
     async def handle(
         self,
@@ -42,15 +40,14 @@ class AsyncHandling:
         from pyesdb.embedded.deciding import Deadline, order_of
 
         order = order_of(decider, target, decide, retries, snapshot_every, command_id)
-        store: Any = self
-        await store._bind()
+        await self._bind()
         deadline = Deadline(self._calls, timeout)
         steps = handling(order)
         try:
             step = next(steps)
             while True:
                 try:
-                    answer = await _carried_out(store, order, step, deadline)
+                    answer = await _carried_out(self, order, step, deadline)
                 except BaseException as error:  # noqa: BLE001  (the steps decide what it means)
                     step = steps.throw(error)
                 else:

@@ -70,12 +70,13 @@ class AsyncSubscribing(AsyncStoreBase):
         """See `Store.consume`; not awaited: the consumer starts when entered or first stepped."""
         name, share = subscriptions.check_name(name), check_share(window)
         self._handle.node.writable()
-        handle = self._handle
+        handle, calls = self._handle, self._calls
 
         def make() -> Consuming:
             runtime = handle.runtime()
             row = runtime.ask(lambda reader: subscriptions.row_of(reader, name))
-            return Consuming(runtime, name, row, share, task_alive, handle.check_open)
+            source, check_open = calls.source(), handle.check_open
+            return Consuming(runtime, name, row, share, task_alive, check_open, source)
 
         return AsyncConsumer(make, self._in_pool, self._loop)
 
@@ -89,8 +90,8 @@ class AsyncSubscribing(AsyncStoreBase):
         await self.subscription_info(name)
         while left is None or left > 0:
             await self._bind()
-            runtime = self._handle.runtime()
-            page = await self._ask(subscriptions.parked_page(runtime, name, after, left))
+            source = self._calls.source()
+            page = await self._ask(subscriptions.parked_page(source, name, after, left))
             if not page:
                 return
             for parked in page:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal, Unpack
 
+from pyesdb.embedded.calls import Calls
 from pyesdb.embedded.consumer import Consumer, thread_alive
 from pyesdb.model.errors import SubscriptionNotFound
 from pyesdb.model.outcomes import Done
@@ -23,6 +24,7 @@ class Subscribing:
     """Persistent subscriptions of one store."""
 
     _handle: StoreHandle
+    _calls: Calls
 
     def save_subscription(
         self,
@@ -82,8 +84,8 @@ class Subscribing:
         self._handle.node.writable()
         runtime = self._handle.runtime()
         row = runtime.ask(lambda reader: subscriptions.row_of(reader, name))
-        consuming = Consuming(runtime, name, row, share, thread_alive, self._handle.check_open)
-        return Consumer(consuming)
+        source, check_open = self._calls.source(), self._handle.check_open
+        return Consumer(Consuming(runtime, name, row, share, thread_alive, check_open, source))
 
     def parked(
         self, name: str, *, after: int = 0, limit: int | None = None
@@ -96,7 +98,8 @@ class Subscribing:
     def _parked(self, name: str, after: int, left: int | None) -> Iterator[ParkedEvent]:
         while left is None or left > 0:
             runtime = self._handle.runtime()
-            page = runtime.ask(subscriptions.parked_page(runtime, name, after, left))
+            source = self._calls.source()
+            page = runtime.ask(subscriptions.parked_page(source, name, after, left))
             if not page:
                 return
             yield from page

@@ -33,6 +33,7 @@ from pyesdb.store.hands import Hands, Owner
 from pyesdb.store.head import Waiter
 from pyesdb.store.looking import Look, Wanted, look
 from pyesdb.store.proposing import Ask, Pending, Proposing, Step, Steps, Submit, Wait
+from pyesdb.store.reads import Source
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.subscriptions import Row, selector_of
 from pyesdb.telemetry.log import logger
@@ -55,10 +56,12 @@ class Consuming(Proposing):
         share: int | None,
         alive: Callable[[Owner], bool],
         check_open: Callable[[], None],
+        source: Source | None = None,
     ) -> None:
         number, selector, kept, cursor = row
         hands = Hands(urandom(16), kept, alive)
         super().__init__(runtime, number, hands, cursor, self._unheard)
+        self.source = source or runtime
         self.name = name
         self.take = hands.take
         self._selector = selector_of(selector)
@@ -245,7 +248,7 @@ class Consuming(Proposing):
             self.cursor,
             self.scanned,
         )
-        found: Look | None = yield Ask(partial(look, self.runtime, wanted))
+        found: Look | None = yield Ask(partial(look, self.source, wanted))
         if found is None:
             raise SubscriptionRemoved("removed")
         self._adopt(found)

@@ -18,6 +18,7 @@ from pyesdb.model.subscriptions import DeliveredEvent, Lease, delivered
 from pyesdb.store.hands import Hands, Said
 from pyesdb.store.looking import events_at
 from pyesdb.store.readers import Reader
+from pyesdb.store.reads import Source
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.sending import Sending
 
@@ -68,6 +69,8 @@ class Proposing:
         told: Callable[[PyesdbError | None], None],
     ) -> None:
         self.runtime = runtime
+        self.source: Source = runtime
+        """What its events are read from."""
         self.number = number
         self.hands = hands
         self.sending = Sending(runtime, number, hands, told)
@@ -126,7 +129,7 @@ class Proposing:
     def _again(self, again: list[Any], lease: Lease) -> Generator[Step, Any, list[DeliveredEvent]]:
         """What is given again is read; what is not there any more needs no handling."""
         positions = [position for position, _, _ in again]
-        read: list[RecordedEvent] = yield Ask(partial(_read, self.runtime, positions))
+        read: list[RecordedEvent] = yield Ask(partial(_read, self.source, positions))
         events = {event.position: event for event in read}
         self.hands.pass_over([position for position in positions if position not in events])
         return [
@@ -149,5 +152,5 @@ class Proposing:
                 yield from self._propose(pending, again=True)
 
 
-def _read(runtime: StoreRuntime, positions: list[int], reader: Reader) -> list[RecordedEvent]:
-    return events_at(reader, runtime, positions)
+def _read(source: Source, positions: list[int], reader: Reader) -> list[RecordedEvent]:
+    return events_at(reader, source, positions)
