@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,18 +35,42 @@ CIPHERS = pytest.mark.skipif(
 )
 
 
-FRAMES = pytest.mark.skipif(
-    not all(importlib.util.find_spec(name) for name in ("pandas", "duckdb")),
-    reason="pandas and duckdb are installed by requirements/check.txt: see `make docs`",
-)
+NEEDS = {
+    "pandas-duckdb": ("pandas", "duckdb"),
+    "fastapi": ("fastapi", "httpx2", "uvicorn"),
+    "django": ("django", "gunicorn", "httpx"),
+    "celery": ("celery",),
+}
+"""Packages that requirements/check.txt installs and requirements/test.txt does not, by page."""
+
+
+def packages(page: Path) -> Any:
+    """What a page shows may need packages that `make test` does without."""
+    missing = [name for name in NEEDS.get(page.stem, ()) if not importlib.util.find_spec(name)]
+    why = f"{', '.join(missing)}: installed by requirements/check.txt: see `make docs`"
+    return pytest.mark.skipif(bool(missing), reason=why)
 
 
 def case(page: Path) -> Any:
     """A page to run; what it shows may need ciphers, or large packages."""
-    marks = {"encryption": [CIPHERS, pytest.mark.encryption], "pandas-duckdb": [FRAMES]}.get(
-        page.stem, []
-    )
-    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=marks)
+    ciphers = [CIPHERS, pytest.mark.encryption] if page.stem == "encryption" else []
+    return pytest.param(page, id=str(page.relative_to(ROOT)), marks=[packages(page), *ciphers])
+
+
+def run(script: Path) -> None:
+    """Run a page, in a session of its own: what it started ends with it, also when it hangs."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", str(script)], cwd=script.parent, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PYESDB_")},
+    )  # fmt: skip
+    try:
+        output, _ = process.communicate(timeout=100)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    assert process.returncode == 0, output
 
 
 WITH_CODE = [page for page in PAGES if BLOCK.search(page.read_text("utf-8"))]
@@ -57,12 +82,7 @@ def test_the_examples_of_a_page_run(page: Path, tmp_path: Path) -> None:
     script = tmp_path / f"page-{page.stem}.py"  # no name of a module that it imports
     script.write_text(program(page), "utf-8")
     for _ in range(2 if page.name == "README.md" else 1):
-        done = subprocess.run(
-            [sys.executable, "-W", "error", str(script)], cwd=tmp_path, text=True, check=False,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100,
-            env={k: v for k, v in os.environ.items() if not k.startswith("PYESDB_")},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout
+        run(script)
 
 
 FENCES = {"python", "sh", "sql", "text", "{include}", "{toctree}", "{eval-rst}"}
