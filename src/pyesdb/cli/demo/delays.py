@@ -25,6 +25,9 @@ ADD = """
 INSERT INTO delays VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE
 SET arrivals = arrivals + 1, minutes = minutes + excluded.minutes"""
 
+PAUSE_S = 0.1
+"""Between two rounds: the loaders are what is being shown then."""
+
 projection = Projection("delays", batch=2_000)
 
 
@@ -64,7 +67,7 @@ class Keeper:
     def keep(self) -> None:
         """Until told to end; what goes wrong is told by the step that shows the table."""
         try:
-            while not self._ended.is_set():
+            while not self._ended.wait(PAUSE_S):
                 for carrier in self.run.flying:
                     self._project(carrier)
         except pyesdb.PyesdbError as error:
