@@ -1,9 +1,10 @@
 """A projector in a process of its own, made to be killed.
 
-child.py DATA TARGET VERB [HOLD]: projects store "s" of DATA into TARGET, a path or an address. It
-writes a dot for every event that a handler has handled, before the commit, and "b" each time that
-another projector was at work. VERB is `run`, which never ends, or `rebuild`, which then writes "!".
-With a fourth argument it waits in that handler, the HOLDth, to be killed there.
+child.py DATA TARGET: for each line "VERB HOLD" that it reads, it forks a process that projects
+store "s" of DATA into TARGET, a path or an address, and tells its id on stderr. That process writes
+a dot for every event that a handler has handled, before the commit, and "b" each time that another
+projector was at work. VERB is `run`, which never ends, or `rebuild`, which then writes "!". In the
+handler of the HOLDth event (0: none) it waits to be killed. When it is dead, there is a "#".
 """
 
 import os
@@ -50,9 +51,9 @@ def projection(target: str, hold: int = 0) -> Projection:
     return made
 
 
-def main(data: str, target: str, verb: str, hold: str = "0") -> None:
+def project(data: str, target: str, verb: str, hold: int) -> None:
     """Project until killed, or rebuild."""
-    made = projection(target, int(hold))
+    made = projection(target, hold)
     with pyesdb.open(data, create=False) as db:
         while True:
             try:
@@ -63,6 +64,24 @@ def main(data: str, target: str, verb: str, hold: str = "0") -> None:
             else:
                 os.write(1, b"!")
                 return
+
+
+def main(data: str, target: str) -> None:
+    """A fork for each line."""
+    if "://" in target:
+        import psycopg  # noqa: F401  (before the forks)
+    dead = 0
+    for line in sys.stdin:
+        if dead:
+            os.waitpid(dead, 0)
+        verb, hold = line.split()
+        dead = os.fork()
+        if not dead:
+            project(data, target, verb, int(hold))
+            os._exit(0)
+        os.write(2, f"{dead}\n".encode())
+        os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+        os.write(1, b"#")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -22,6 +23,52 @@ STREAMS = 5
 Totals = dict[str, tuple[int, int]]
 
 
+class Child:
+    """A projector in a process of its own, forked from one that has imported everything.
+
+    The other one does not reap it before the next `start`: so its id is its own, dead or alive.
+    """
+
+    def __init__(self, data: Path, target: str) -> None:
+        root = str(Path(__file__).parents[2])
+        given = environment()
+        self._parent = subprocess.Popen(
+            [sys.executable, "-m", "tests.projections.child", str(data), target],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env={**given, "PYTHONPATH": f"{given['PYTHONPATH']}{os.pathsep}{root}"},
+        )  # fmt: skip
+        self._pid = 0
+        self.over = True
+
+    def fileno(self) -> int:
+        assert self._parent.stdout is not None
+        return self._parent.stdout.fileno()
+
+    def start(self, verb: str, hold: int) -> None:
+        assert self._parent.stdin is not None
+        assert self._parent.stderr is not None
+        self._parent.stdin.write(f"{verb} {hold}\n".encode())
+        self._parent.stdin.flush()
+        self._pid = int(self._parent.stderr.readline())
+        self.over = False
+
+    def said(self, most: int = 1) -> str:
+        """What it writes next; "" at its end."""
+        text = "" if self.over else os.read(self.fileno(), most).decode()
+        self.over = text.endswith("#") or not text
+        return text.removesuffix("#")
+
+    def kill(self) -> None:
+        """End it, and pass over what it said."""
+        if not self.over:
+            os.kill(self._pid, signal.SIGKILL)
+        while not self.over:
+            self.said(1000)
+
+    def close(self) -> None:
+        self._parent.communicate()
+
+
 class Scene:
     """A store that is written to, and a read model that others project it into."""
 
@@ -32,13 +79,15 @@ class Scene:
         self.db = pyesdb.open(self.data, durability="os")
         self.store = self.db.create_store("s", exist_ok=True)
         self._counted: list[tuple[int, str, int]] = []
+        self._resting: list[Child] = []
+        self._drawn = random.Random("events")
 
     def append(self, count: int) -> None:
         """So many events, with others that nobody projects in between."""
         for _ in range(count):
-            kind = "Counted" if self.chance.random() < 0.8 else "Other"
-            stream = f"s-{self.chance.randrange(STREAMS)}"
-            self.store.append(stream, NewEvent(kind, {"n": self.chance.randrange(100)}))
+            kind = "Counted" if self._drawn.random() < 0.8 else "Other"
+            stream = f"s-{self._drawn.randrange(STREAMS)}"
+            self.store.append(stream, NewEvent(kind, {"n": self._drawn.randrange(100)}))
 
     @contextmanager
     def producing(self) -> Iterator[None]:
@@ -58,51 +107,33 @@ class Scene:
             thread.join()
 
     @contextmanager
-    def child(self, verb: str, hold: int = 0) -> Iterator[subprocess.Popen[bytes]]:
+    def child(self, verb: str, hold: int = 0) -> Iterator[Child]:
         """A process that projects; killed at the end."""
-        command = [sys.executable, "-m", "tests.projections.child"]
-        with subprocess.Popen(
-            [*command, str(self.data), self.target, verb, str(hold)],
-            stdout=subprocess.PIPE, env=self._environment(),
-        ) as process:  # fmt: skip
-            try:
-                yield process
-            finally:
-                process.kill()
+        child = self._resting.pop() if self._resting else Child(self.data, self.target)
+        child.start(verb, hold)
+        try:
+            yield child
+        finally:
+            child.kill()
+            self._resting.append(child)
 
-    @staticmethod
-    def _environment() -> dict[str, str]:
-        root = str(Path(__file__).parents[2])
-        given = environment()
-        return {**given, "PYTHONPATH": f"{given['PYTHONPATH']}:{root}"}
-
-    @staticmethod
-    def next(process: subprocess.Popen[bytes], most: int = 1) -> str:
-        """What it writes next; "" at its end."""
-        assert process.stdout is not None
-        return os.read(process.stdout.fileno(), most).decode()
-
-    def kill_after(self, process: subprocess.Popen[bytes], handled: int) -> str:
+    def kill_after(self, child: Child, handled: int) -> str:
         """Kill it when it has handled so many events, or ended; what it wrote until then."""
         said = ""
-        while said.count(".") < handled and (piece := self.next(process)):
+        while said.count(".") < handled and (piece := child.said()):
             said += piece
-        process.kill()
-        process.wait()
+        child.kill()
         return said
 
-    def kill_one_of(self, processes: list[subprocess.Popen[bytes]], handled: int) -> None:
+    def kill_one_of(self, children: list[Child], handled: int) -> None:
         """Kill whoever handles an event when they have handled so many, or has ended."""
         while True:
-            ready = select.select([process.stdout for process in processes], [], [])[0]
-            process = next(one for one in processes if one.stdout is ready[0])
-            assert process.stdout is not None
-            piece = os.read(process.stdout.fileno(), 1)
-            handled -= piece == b"."
+            ready = select.select(children, [], [])[0]
+            piece = ready[0].said()
+            handled -= piece == "."
             if not piece or handled <= 0:
-                process.kill()
-                process.wait()
-                processes.remove(process)
+                ready[0].kill()
+                children.remove(ready[0])
                 return
 
     # -- what must hold
@@ -132,6 +163,8 @@ class Scene:
         return position
 
     def close(self) -> None:
+        for child in self._resting:
+            child.close()
         self.db.close()
 
 

@@ -42,9 +42,9 @@ def finished(scene: Scene) -> None:
 
 def test_a_projector_killed_again_and_again_counts_right(scene: Scene) -> None:
     with scene.producing():
-        for _ in range(3):
-            with scene.child("run") as process:
-                scene.kill_after(process, scene.chance.randrange(1, 150))
+        for _ in range(6):
+            with scene.child("run") as child:
+                scene.kill_after(child, scene.chance.randrange(1, 150))
             scene.check()
     finished(scene)
 
@@ -52,9 +52,9 @@ def test_a_projector_killed_again_and_again_counts_right(scene: Scene) -> None:
 def test_of_two_that_race_one_projects_at_a_time(scene: Scene) -> None:
     """The other takes over when it is killed."""
     with scene.producing(), scene.child("run") as first:
-        assert scene.next(first) == "."
+        assert first.said() == "."
         with scene.child("run") as second:
-            assert scene.next(second) == "b"
+            assert second.said() == "b"
             scene.kill_after(first, scene.chance.randrange(1, 100))
             scene.check()
             said = scene.kill_after(second, 50)
@@ -66,11 +66,11 @@ def test_of_two_that_race_one_projects_at_a_time(scene: Scene) -> None:
 def test_a_killed_rebuild_leaves_what_was_there(scene: Scene) -> None:
     scene.append(150)
     finished(scene)
-    for _ in range(2):
+    for _ in range(4):
         before = scene.seen()
         handled = scene.chance.randrange(1, 100)
-        with scene.child("rebuild", hold=handled) as process:
-            assert scene.kill_after(process, handled) == "." * handled
+        with scene.child("rebuild", hold=handled) as child:
+            assert scene.kill_after(child, handled) == "." * handled
         assert scene.seen() == before
         scene.append(5)
     projection(scene.target).rebuild(scene.store, scene.target)
@@ -85,22 +85,27 @@ def test_rebuilds_while_events_arrive_and_others_read(scene: Scene) -> None:
     last = scene.check()
     with scene.producing():
         for _ in range(2):
-            with scene.child("rebuild") as process:
-                while scene.next(process, 100):
+            with scene.child("rebuild") as child:
+                said = ""
+                while piece := child.said(100):
+                    said += piece
                     position = scene.check()
                     assert position >= last
                     last = position
-                assert process.wait() == 0
+                assert said.endswith("!")
     finished(scene)
 
 
 @pytest.mark.stress
+@pytest.mark.parametrize(
+    "scene", [marked(kind, {"sqlite", "psycopg"}) for kind in ("sqlite", "psycopg")], indirect=True
+)
 def test_projectors_killed_for_minutes(scene: Scene) -> None:
     """Two at a time, running or rebuilding; PYESDB_SEED repeats the plan."""
     seed = SEED or secrets.token_hex(4)
     print(f"\nPYESDB_SEED={seed}")
     scene.chance = random.Random(seed)
-    end = time.monotonic() + stress_seconds(0.05)
+    end = time.monotonic() + stress_seconds(0.1)
     kills = 0
     with scene.producing():
         while time.monotonic() < end:
