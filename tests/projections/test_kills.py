@@ -117,7 +117,7 @@ def test_projectors_killed_for_minutes(scene: Scene) -> None:
                     for _ in range(2)
                 ]
                 while pair:
-                    scene.kill_one_of(pair, scene.chance.randrange(1, 400))
+                    scene.kill_one_of(pair, scene.chance.randrange(1, 150))
                     kills += 1
                     checked(scene)
     finished(scene)
