@@ -116,8 +116,10 @@ def test_read_models_of_the_other_half(lite: Kit) -> None:
             made.on("A")(nothing)
             with pytest.raises(pyesdb.RequestError, match="with Projection"):
                 await made.catch_up(db.store("s"), sqlalchemy.create_engine("sqlite:///x.db"))
+            connection = sqlite3.connect(lite.file)
             with pytest.raises(pyesdb.RequestError, match="pass the path"):
-                await made.catch_up(db.store("s"), sqlite3.connect(lite.file))
+                await made.catch_up(db.store("s"), connection)
+            connection.close()
         await engine.dispose()
 
     asyncio.run(other_half())
