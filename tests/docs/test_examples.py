@@ -38,6 +38,7 @@ CIPHERS = pytest.mark.skipif(
 NEEDS = {
     "pandas-duckdb": ("pandas", "duckdb"),
     "fastapi": ("fastapi", "httpx2", "uvicorn"),
+    "litestar": ("litestar", "httpx", "uvicorn"),
     "django": ("django", "gunicorn", "httpx"),
     "celery": ("celery",),
 }

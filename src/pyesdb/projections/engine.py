@@ -100,6 +100,8 @@ class Work:
         """Catch up, and go on until stopped."""
         wait = MARK_S
         async with self._ready(), self._following(self._at) as feed:
+            # not for catch_up, which may be called every second
+            log.info("projection %r of %r goes on at %d", self._name, self._origin.id, self._at)
             while not self.stopped:
                 batch = await self._gather(feed, wait)
                 wait = MARK_S if batch.upto > self._at else min(wait * 2, MARK_MAX_S)
@@ -158,7 +160,6 @@ class Work:
             head = await self._origin.head()  # behind the checkpoint, which may just have moved
             if not anew:
                 self._check_end(self._at, head)
-            log.info("projection %r of %r goes on at %d", self._name, self._origin.id, self._at)
             yield
         finally:
             await self._do(self._model.close())
