@@ -31,8 +31,9 @@ LONGEST_S = 60.0
 """What a test waits for comes at once, or its failure is that it does not come."""
 
 SYNC = ("sqlite", "sqlite-connection", "alchemy-sqlite",
-        "psycopg", "psycopg-connection", "psycopg-pool", "alchemy-postgres")  # fmt: skip
-ASYNC = ("async-sqlite", "async-alchemy-sqlite",
+        "psycopg", "psycopg-connection", "psycopg-pool",
+        "alchemy-postgres", "alchemy-postgres-connection")  # fmt: skip
+ASYNC = ("async-sqlite", "async-alchemy-sqlite", "async-alchemy-sqlite-connection",
          "async-psycopg", "async-psycopg-connection", "async-psycopg-pool",
          "async-alchemy-postgres")  # fmt: skip
 KINDS = SYNC + ASYNC
@@ -130,7 +131,7 @@ class Kit:
         import sqlalchemy
         from sqlalchemy.ext import asyncio
 
-        if kind == "alchemy-sqlite":
+        if kind.startswith("alchemy-sqlite"):
             url = f"sqlite{'+aiosqlite' if self.is_async else ''}:///{self.file}"
         else:
             url = self.url.replace("postgresql://", "postgresql+psycopg://")
@@ -138,12 +139,20 @@ class Kit:
             made: Any = asyncio.create_async_engine(url)
         else:
             made = sqlalchemy.create_engine(url)
-        if kind == "alchemy-sqlite":
+        if kind.startswith("alchemy-sqlite"):
             with sqlite3.connect(self.file) as once:
                 once.execute("PRAGMA journal_mode = WAL")
             once.close()
         self.stack.callback(self.call, made.dispose)
-        return made
+        if not kind.endswith("connection"):
+            return made
+
+        async def connected() -> Any:
+            return await made.connect()
+
+        connection = self.call(connected if self.is_async else made.connect)
+        self.stack.callback(self.call, connection.close)
+        return connection
 
     # -- projections
 

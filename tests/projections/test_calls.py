@@ -16,8 +16,8 @@ import pytest
 import pyesdb
 from pyesdb import NewEvent, projections, select
 from pyesdb.projections import AsyncProjection, HandlerFailed, Projection, locks
-from tests.projections.conftest import kit_of
-from tests.projections.kits import TABLE, UPSERT, WRONG, Kit
+from tests.projections.conftest import kit_of, marked
+from tests.projections.kits import OFTEN, TABLE, UPSERT, WRONG, Kit
 
 
 def nothing(tx: Any, event: Any) -> None:
@@ -308,6 +308,72 @@ def test_plain_and_asynchronous_functions_are_not_mixed_up(lite: Kit) -> None:
         await engine.dispose()
 
     asyncio.run(tried())
+
+
+def test_ctrl_c_keeps_nothing_of_the_transaction_and_gives_the_lock_back(lite: Kit) -> None:
+    made = lite.projection()
+
+    def interrupted(tx: Any, event: Any) -> None:
+        raise KeyboardInterrupt
+
+    made.on("Other")(interrupted)
+    lite.append("a", 1)
+    lite.append("a", 0, type="Other")
+    with pytest.raises(KeyboardInterrupt):
+        made.catch_up(lite.store, lite.target)
+    assert lite.totals() == {}
+    assert lite.projection().catch_up(lite.store, lite.target).position == 2
+    assert lite.totals() == {"a": (1, 1)}
+
+
+def test_one_starts_while_another_goes_on(lite: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the other one has projected meanwhile is not taken for another history."""
+    lite.append("a", 1)
+    lite.projection().catch_up(lite.store, lite.target)
+    take, first = locks.FileLock.take, [True]
+
+    def taken(self: locks.FileLock) -> bool:
+        if first and first.pop():
+            lite.append("a", 2)
+            lite.projection().catch_up(lite.store, lite.target)
+        return take(self)
+
+    monkeypatch.setattr(locks.FileLock, "take", taken)
+    assert lite.projection().catch_up(lite.store, lite.target).position == 2
+    assert lite.totals() == {"a": (3, 2)}
+
+
+ASYNC_DRIVERS = [marked(kind, OFTEN) for kind in ("async-psycopg", "async-alchemy-sqlite")]
+
+
+@pytest.mark.parametrize("kind", ASYNC_DRIVERS)
+def test_a_task_cancelled_in_a_handler_keeps_nothing(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    kit = kit_of(kind, tmp_path, request)
+    kit.append("a", 1)
+    kit.append("a", 0, type="Waiting")
+    made = kit.projection()
+    entered = threading.Event()
+
+    async def waiting(tx: Any, event: Any) -> None:
+        entered.set()
+        await asyncio.Event().wait()
+
+    made.on("Waiting")(waiting)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(made.catch_up(kit.store, kit.target))
+        await asyncio.to_thread(entered.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    kit.call(cancelled)
+    assert kit.totals() == {}
+    assert kit.catch_up(kit.projection()).position == 2
+    assert kit.totals() == {"a": (1, 1)}
+    kit.close()
 
 
 @pytest.mark.parametrize("moment", ["waiting", "in the thread"])

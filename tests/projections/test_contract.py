@@ -220,6 +220,28 @@ def test_of_two_projectors_the_second_is_refused(kit: Kit) -> None:
     assert kit.totals() == {"a": (3, 2)}
 
 
+def test_what_was_passed_can_be_used_again(kit: Kit) -> None:
+    """A connection of the caller's is as it was, however the projector ended."""
+    counting = kit.projection()
+    failing = kit.projection()
+    failing.on("Broken")(kit.handler(WRONG, lambda _: {}))
+    kit.append("a", 1)
+    with kit.running(counting.projector(kit.store, kit.other)) as future:
+        kit.until(lambda: kit.status(counting).position == 1, future)
+        with pytest.raises(pyesdb.ProjectionBusy):
+            kit.catch_up(counting)
+    kit.append("a", 2)
+    assert kit.catch_up(counting).position == 2
+    kit.append("a", 0, type="Broken")
+    with pytest.raises(HandlerFailed):
+        kit.catch_up(failing)
+    with pytest.raises(HandlerFailed):
+        kit.rebuild(failing)
+    assert kit.catch_up(counting).position == 3
+    assert kit.rebuild(counting).position == 3
+    assert kit.totals() == {"a": (3, 2)}
+
+
 def test_another_name_is_another_projection(kit: Kit) -> None:
     kit.append("a", 1)
     counting = kit.projection("one")

@@ -92,22 +92,30 @@ def is_json(content_type: str) -> bool:
     return base == JSON or base.endswith("+json") or base == "text/json"
 
 
-def decode_json(data: bytes, what: str) -> Any:
-    """The JSON value of `data`; raises InvalidEvent."""
+def decode_json(data: bytes, what: str, of: object = None) -> Any:
+    """The JSON value of `data`; raises InvalidEvent.
+
+    The error says `what` it is, `of` what: spelled out only then, it takes longer than decoding.
+    """
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        what = what if of is None else f"{what} of {of!r}"
         raise InvalidEvent(f"{what} is not JSON: {error}; its bytes are in .data") from error
 
 
-def decode_as(data: bytes, type_: type[Any], what: str) -> Any:
-    """`data` as an object of `type_` (pydantic model or anything msgspec decodes)."""
+def decode_as(data: bytes, type_: type[Any], what: str, of: object = None) -> Any:
+    """`data` as an object of `type_` (pydantic model or anything msgspec decodes).
+
+    `what` and `of` as in `decode_json`.
+    """
     validate = getattr(type_, "model_validate_json", None)
     try:
         if callable(validate):
             return validate(data)
         return msgspec.json.decode(data, type=type_)
     except (msgspec.MsgspecError, TypeError, ValueError) as error:
+        what = what if of is None else f"{what} of {of!r}"
         raise InvalidEvent(f"{what} is not a {type_.__name__}: {error}") from error
 
 

@@ -292,11 +292,11 @@ class RecordedEvent(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     def json(self) -> Any:
         """The data as JSON value; raises InvalidEvent when it is something else."""
-        return encoding.decode_json(self.data, f"the data of {self!r}")
+        return encoding.decode_json(self.data, "the data", self)
 
     def decode(self, type: "_Type[T]") -> T:  # noqa: A002  (binding name)
         """The data as an object of `type` (msgspec or pydantic); raises InvalidEvent."""
-        return encoding.decode_as(self.data, type, f"the data of {self!r}")
+        return encoding.decode_as(self.data, type, "the data", self)
 
     def to_cloudevent(self) -> dict[str, Any]:
         """This event as a CloudEvent 1.0 in JSON format."""

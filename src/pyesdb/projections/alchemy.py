@@ -77,8 +77,8 @@ class AlchemyModel:
 
         self._guarding = False
         try:
-            if self._transaction is not None and self._transaction.is_active:
-                await settled(self._transaction.rollback())  # an interrupt came between two steps
+            if connection.in_transaction():  # an interrupt came between two steps
+                await settled(connection.rollback())
             for name in ("commit", "rollback"):
                 if event.contains(self._below, name, self._refuse):
                     event.remove(self._below, name, self._refuse)

@@ -168,7 +168,9 @@ class Work:
         model, checkpoint = self._model, self._checkpoint
         await model.open(reading=False)
         if not await model.lock(self._name, self._origin.id):
+            await model.begin(lambda: self.stopped, reading=True)
             found = await checkpoint.read()
+            await model.rollback()
             raise checkpoint.busy("another projector runs it", found.owner if found else "")
         if not await model.begin(lambda: self.stopped):
             found = await checkpoint.read()
@@ -312,13 +314,15 @@ class Work:
             raise
 
     async def _handle(self, events: list[pyesdb.RecordedEvent]) -> None:
-        model, declared = self._model, self._declared
+        model, declared, tx = self._model, self._declared, self._model.tx
         for event in events:
             handler = declared.handler(event.type)
             if handler is None:
                 continue
             try:
-                await self._answered(handler(model.tx, event), "handler")
+                answer = handler(tx, event)
+                if not model.blocking or hasattr(answer, "__await__"):
+                    await self._answered(answer, "handler")
             except Exception as error:
                 raise handler_failed(self._name, event, error, model.refused()) from error
             if wrong := model.check():
@@ -332,16 +336,16 @@ class Work:
 
     async def _answered(self, answer: Any, what: str) -> None:
         """Wait for an asynchronous handler; none may be where nobody waits, nor be missing."""
-        if self._model.blocking:
-            if inspect.isawaitable(answer):
-                if inspect.iscoroutine(answer):
-                    answer.close()
-                raise pyesdb.RequestError(
-                    f"a {what} for this read model is a plain `def`: its connection is synchronous"
-                )
-        elif inspect.isawaitable(answer):
+        waits = hasattr(answer, "__await__")
+        if waits and self._model.blocking:
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise pyesdb.RequestError(
+                f"a {what} for this read model is a plain `def`: its connection is synchronous"
+            )
+        if waits:
             await answer
-        else:
+        elif not self._model.blocking:
             raise pyesdb.RequestError(
                 f"a {what} for this read model is an `async def`: its connection is asynchronous"
             )

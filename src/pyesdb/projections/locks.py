@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import threading
+from contextlib import suppress
 
 SUFFIX = "-pyesdb"
 _OFFSETS = 1 << 62
@@ -29,14 +30,15 @@ class FileLock:
     """The right to run one projection in one file."""
 
     def __init__(self, database: str, key: int) -> None:
-        self._path = os.path.realpath(database) + SUFFIX
+        self._database = os.path.realpath(database)
+        self._path = self._database + SUFFIX
         self._key = key
         self._taken = False
 
     def take(self) -> bool:
         """Take it if nobody has it."""
         with _mutex:
-            descriptor, held = _open.get(self._path) or (_descriptor(self._path), set[int]())
+            descriptor, held = _open.get(self._path) or (self._descriptor(), set[int]())
             try:
                 if self._key in held or not _locked(descriptor, self._key):
                     return False
@@ -47,6 +49,13 @@ class FileLock:
             finally:
                 if not held:
                     os.close(descriptor)
+
+    def _descriptor(self) -> int:
+        """Whoever may write the database may lock it, too."""
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with suppress(OSError):  # no database yet, or a file of somebody else's
+            os.fchmod(descriptor, os.stat(self._database).st_mode & 0o666)
+        return descriptor
 
     def free(self) -> None:
         """Give it back; nothing to do in a fork of the process that took it."""
@@ -60,10 +69,6 @@ class FileLock:
             if not held:
                 del _open[self._path]
                 os.close(descriptor)
-
-
-def _descriptor(path: str) -> int:
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _locked(descriptor: int, key: int) -> bool:
