@@ -105,17 +105,17 @@ def test_a_step_that_is_cancelled_while_it_reads_loses_nothing(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    fill = Follow.fill
+    fetch = Follow.fetch
 
-    def slow(follow: Follow) -> None:
+    def slow(follow: Follow) -> Any:
         begun.set()
         assert go_on.wait(SOON_S)
-        fill(follow)
+        return fetch(follow)
 
     async def body(store: Any) -> None:
         await store.append("a", new_events(3))
         async with store.follow() as follower:
-            monkeypatch.setattr(Follow, "fill", slow)
+            monkeypatch.setattr(Follow, "fetch", slow)
             waiting = asyncio.create_task(anext(follower))
             await asyncio.to_thread(begun.wait, SOON_S)
             waiting.cancel()
@@ -132,7 +132,7 @@ def test_an_error_of_a_read_that_was_cancelled_is_not_left_over(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
-    fill = Follow.fill
+    fetch = Follow.fetch
 
     def fails(_: Follow) -> None:
         begun.set()
@@ -142,7 +142,7 @@ def test_an_error_of_a_read_that_was_cancelled_is_not_left_over(
     async def body(store: Any) -> None:
         await store.append("a", one())
         async with store.follow() as follower:
-            monkeypatch.setattr(Follow, "fill", fails)
+            monkeypatch.setattr(Follow, "fetch", fails)
             waiting = asyncio.create_task(anext(follower))
             await asyncio.to_thread(begun.wait, SOON_S)
             waiting.cancel()
@@ -151,8 +151,45 @@ def test_an_error_of_a_read_that_was_cancelled_is_not_left_over(
             go_on.set()
             with pytest.raises(pyesdb.Unavailable):
                 await anext(follower)
-            monkeypatch.setattr(Follow, "fill", fill)
+            monkeypatch.setattr(Follow, "fetch", fetch)
             assert (await anext(follower)).position == 1
+
+    run(data_dir, body)
+
+
+def test_every_task_of_the_loop_is_cancelled_while_it_reads(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also the one that the follower made: its thread reads on, and nobody waits for it."""
+    begun, go_on = threading.Event(), threading.Event()
+    fetch = Follow.fetch
+
+    def slow(follow: Follow) -> Any:
+        found = fetch(follow)
+        begun.set()
+        assert go_on.wait(SOON_S)
+        return found
+
+    async def body(store: Any) -> None:
+        await store.append("a", new_events(200))
+        async with store.follow() as follower:
+            assert positions([await anext(follower) for _ in range(64)])[-1] == 64
+            monkeypatch.setattr(Follow, "fetch", slow)
+            waiting = asyncio.create_task(anext(follower))
+            await asyncio.to_thread(begun.wait, SOON_S)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            monkeypatch.undo()
+            found = []
+            while len(found) < 136:
+                try:
+                    found.append(await follower.get(SOON_S))
+                except asyncio.CancelledError:
+                    continue
+            go_on.set()
+            assert positions(found) == list(range(65, 201))
 
     run(data_dir, body)
 

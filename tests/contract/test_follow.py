@@ -197,8 +197,9 @@ def test_a_wait_may_be_limited(store: Any) -> None:
     assert follower.get(0) is None
     assert follower.get(0.001) is None
     assert follower.get(timedelta(milliseconds=1)) is None
-    store.append("a", one())
+    store.append("a", new_events(2))
     assert follower.get(0).position == 1
+    assert follower.get(10**400).position == 2
 
 
 def test_stop_ends_a_wait_from_another_thread(store: Any) -> None:

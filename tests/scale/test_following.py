@@ -6,6 +6,8 @@ Where a test needs a moment, it makes it: a commit between a look and a wait, a 
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from pyesdb import NewEvent, select
 from pyesdb.node import poller
 from pyesdb.store.follow import Follow
 from pyesdb.store.head import Bell, Head, SyncWaiter
+from tests.contract.test_follow import taken
 from tests.contract.tools import new_events, one, output_of, positions
 from tests.scale.tools import let_rest, node_of, store_files, threads
 
@@ -38,6 +41,30 @@ def store(database: pyesdb.Database) -> pyesdb.Store:
 
 def runtime_of(store: Any) -> Any:
     return store._handle.runtime()
+
+
+def waiting(follower: Any, action: Any) -> list[Any]:
+    """What a follower that waits without a limit gets when something is done meanwhile, if that
+    wakes it: an event, None when it was stopped because nothing did, or an error.
+    """
+    found: list[Any] = []
+
+    def read() -> None:
+        try:
+            found.append(follower.get())
+        except pyesdb.PyesdbError as error:
+            found.append(error)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    while not follower._follow.runtime.head.waiting and reading.is_alive():
+        time.sleep(0.001)
+    action()
+    reading.join(SOON_S / 3)
+    if reading.is_alive():
+        follower.stop()
+    reading.join()
+    return found
 
 
 def drained(follow: Follow, into: list[Any] | None = None) -> list[Any]:
@@ -142,6 +169,71 @@ def test_a_bell_wakes_each_waiter_once() -> None:
     assert not waiter.wait(0)
 
 
+class Failing:
+    """One whose waking fails, as often as it is told to."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+
+    def wake(self) -> None:
+        if self.errors:
+            raise self.errors.pop()
+
+
+def test_a_ring_that_is_interrupted_forgets_nobody() -> None:
+    """A signal handler's exception, raised in whoever rings: those behind it are woken, too."""
+    bell, waiter = Bell(), SyncWaiter()
+    bell.add(Failing(KeyboardInterrupt()))
+    bell.add(waiter)
+    with pytest.raises(KeyboardInterrupt):
+        bell.ring()
+    assert waiter.wait(0)
+
+
+def test_the_trouble_of_one_who_waits_is_not_the_leaders(
+    store: pyesdb.Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    waiter = SyncWaiter()
+    for one_of_them in (Failing(ValueError("broken")), waiter):
+        runtime_of(store).head.add(one_of_them)
+    assert store.append("a", one()).position == 1
+    assert waiter.wait(0)
+    assert "broken" in caplog.text
+
+
+def test_a_leader_that_is_interrupted_behind_its_commit_leaves_nobody_asleep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a poller, that would find it: the directory is ours alone."""
+    with pyesdb.open(tmp_path / "own", exclusive=True) as database:
+        store = database.store()
+        store.append("a", one())
+        head = runtime_of(store).head
+
+        def interrupted(_: int) -> None:
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+
+        def append() -> None:
+            monkeypatch.setattr(head, "committed", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.append("a", one())
+
+        (event,) = waiting(store.follow(after="end"), append)
+        assert event is not None
+        assert event.position == 2
+
+
+def test_a_head_that_was_noted_and_not_told_is_told_by_the_next_who_sees_it() -> None:
+    head, waiter = Head(), SyncWaiter()
+    head.add(Failing(KeyboardInterrupt(), KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        head.seen(5)
+    head.add(waiter)
+    head.seen(5)
+    assert waiter.wait(0)
+
+
 # -- the cursor
 
 
@@ -191,6 +283,50 @@ def test_streams_of_the_system_are_left_out_unless_asked_for(database: pyesdb.Da
     assert "StoreCreated" in [e.type for e in drained(Follow(catalog, 0, None, system=True))]
 
 
+def test_a_rare_event_is_looked_for_in_short_reads(
+    store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pyesdb.store.follow.BUDGET", 300)
+    for _ in range(2):
+        store.append("a", [*new_events(999), one("Rare")])
+    follow = Follow(runtime_of(store), 0, select.event_type("Rare"), system=False)
+    examined = []
+    found = []
+    while follow.behind:
+        follow.fill()
+        found += iter(follow.take, None)
+        examined.append(follow.position)
+    assert positions(found) == [1000, 2000]
+    assert max(b - a for a, b in zip([0, *examined], examined, strict=False)) <= 300
+    assert examined[-1] == 2000
+
+
+def test_who_waits_keeps_no_page(store: pyesdb.Store) -> None:
+    store.append("a", new_events(50))
+    follower = store.follow()
+    assert len(positions(iter(lambda: follower.get(0), None))) == 50
+    assert len(follower._follow._page) == 0
+
+
+def test_a_store_that_rests_in_the_middle_of_a_read(store: pyesdb.Store) -> None:
+    """Nothing of a follower belongs to a connection, between its pages."""
+    store.append("a", new_events(300))
+    follower = store.follow(select.stream("a"))
+    found = [next(follower) for _ in range(64)]
+    let_rest(store)
+    found += iter(lambda: follower.get(0), None)
+    assert positions(found) == list(range(1, 301))
+
+
+def test_lag_is_known_before_the_first_step(tmp_path: Path) -> None:
+    with pyesdb.open(tmp_path / "data") as database:
+        database.store().append("a", new_events(10))
+    with pyesdb.open(tmp_path / "data") as database:
+        early, late = database.store().follow(after=3), database.store().follow(after="end")
+        assert (early.lag, early.caught_up) == (7, False)
+        assert (late.lag, late.caught_up) == (0, True)
+
+
 # -- many followers
 
 
@@ -198,8 +334,8 @@ def test_idle_followers_are_not_woken_and_hold_nothing(
     database: pyesdb.Database, store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     fills = []
-    fill = Follow.fill
-    monkeypatch.setattr(Follow, "fill", lambda follow: (fills.append(follow), fill(follow)))
+    fetch = Follow.fetch
+    monkeypatch.setattr(Follow, "fetch", lambda follow: (fills.append(follow), fetch(follow))[1])
     store.append("a", one())
 
     async def main() -> None:
@@ -303,6 +439,89 @@ def test_commits_of_another_process_are_followed(
     assert found == list(range(200))
 
 
+SLOW = """
+import sys, time, apsw, pyesdb
+from pyesdb.sqlite import files
+
+files.load_vfs()
+base, slow = files.VFS, False
+
+class File(apsw.VFSFile):
+    def xSync(self, flags):
+        super().xSync(flags)
+        time.sleep(0.3 * slow)
+
+class Disk(apsw.VFS):
+    def __init__(self):
+        super().__init__("slow", base)
+    def xOpen(self, name, flags):
+        return File(base, name, flags)
+
+disk = Disk()
+with pyesdb.open(sys.argv[1]) as db:
+    files.VFS = "slow"
+    db.store().append("s", pyesdb.NewEvent("First"))
+    sys.stdin.readline()
+    slow = True
+    db.store().append("s", pyesdb.NewEvent("Second"))
+    slow = False
+    sys.stdin.readline()
+"""
+
+
+def test_a_commit_that_is_seen_long_after_it_was_written_is_followed(tmp_path: Path) -> None:
+    """The log is written, then synced, and its commit is to be seen when that has ended."""
+    data = tmp_path / "synced"
+    with (
+        pyesdb.open(data) as database,
+        subprocess.Popen(
+            [sys.executable, "-c", SLOW, str(data)], stdin=subprocess.PIPE, text=True
+        ) as writer,
+    ):
+        assert writer.stdin is not None
+        follower = database.store().follow()
+        first = follower.get(SOON_S)
+        found = waiting(follower, lambda: print("on", file=writer.stdin, flush=True))
+        writer.stdin.close()
+    assert first is not None
+    assert [event and event.type for event in found] == ["Second"]
+    assert writer.returncode == 0
+
+
+def test_who_never_waits_sees_the_commits_of_others_too(
+    store: pyesdb.Store, tmp_path: Path
+) -> None:
+    follower = store.follow()
+    assert follower.get(0) is None
+    output_of(APPENDING, str(tmp_path / "data"), "3")
+    assert positions(iter(lambda: follower.get(0), None)) == [1, 2, 3]
+
+    async def main() -> None:
+        async with await pyesdb.open_async(tmp_path / "data") as database:
+            other = database.store().follow(after="end")
+            assert await other.get(0) is None
+            await asyncio.to_thread(output_of, APPENDING, str(tmp_path / "data"), "1")
+            event = await other.get(0)
+            assert event is not None
+            assert event.position == 4
+
+    asyncio.run(main())
+
+
+def test_a_file_that_is_lost_is_told_to_who_waits(
+    database: pyesdb.Database, tmp_path: Path
+) -> None:
+    store = database.create_store("going")
+    store.append("a", one())
+    follower = store.follow(after="end")
+    path = runtime_of(store).path
+    ended = waiting(follower, lambda: path.rename(tmp_path / "elsewhere"))
+    assert [type(error) for error in ended] == [pyesdb.StoreFailed]
+    (tmp_path / "elsewhere").rename(path)
+    store.append("a", one())
+    assert positions(taken(follower, 1)) == [2]
+
+
 def test_a_removal_in_another_process_ends_a_follower(
     database: pyesdb.Database, tmp_path: Path
 ) -> None:
@@ -364,7 +583,7 @@ class Told:
         self.looks += 1
         self.while_looking()
 
-    def ring(self) -> None:
+    def doubt(self) -> None:
         raise AssertionError
 
 
@@ -378,16 +597,20 @@ def log_of(told: Told) -> Path:
     return Path(f"{told.path}-wal")
 
 
-def test_the_poller_asks_when_the_log_has_changed_and_once_more(told: Told) -> None:
-    """Once more: two writes within a tick of the file system's clock look like one."""
+def test_the_poller_asks_for_a_second_behind_a_change_and_then_more_and_more_seldom(
+    told: Told,
+) -> None:
+    """A commit may be seen long after it was written; and two writes may leave one stamp."""
     watched = poller.Watched(told, 0.0)  # type: ignore[arg-type]
-    looks = []
-    for number in range(8):
-        if number in (3, 7):
-            log_of(told).write_bytes(b"x" * number)
+    asked = []
+    for number in range(400):
+        if number == 100:
+            log_of(told).write_bytes(b"x")
+        before = told.looks
         watched.look(0.0)
-        looks.append(told.looks)
-    assert looks == [1, 2, 2, 3, 4, 4, 4, 5]
+        if told.looks > before:
+            asked.append(number)
+    assert asked == [*range(50), 64, *range(100, 150), 164, 228, 356]
 
 
 def test_what_is_written_while_the_poller_asks_is_asked_for_again(told: Told) -> None:
@@ -395,7 +618,7 @@ def test_what_is_written_while_the_poller_asks_is_asked_for_again(told: Told) ->
     told.while_looking = lambda: log_of(told).write_bytes(b"y")
     watched.look(0.0)
     told.while_looking = lambda: None
-    watched.quiet = 2  # as if the tick were long over
+    watched.quiet = poller.QUIET + 1  # as if it had been at rest for long
     watched.look(0.0)
     assert told.looks == 2
 
@@ -432,12 +655,29 @@ def test_the_poller_of_a_closed_node_is_gone(tmp_path: Path) -> None:
     assert "pyesdb-poll" not in [thread.name for thread in threading.enumerate()]
 
 
+def test_a_poller_that_gets_no_thread_says_so_and_is_started_by_the_next_one(
+    store: pyesdb.Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    follower = store.follow()
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with pytest.raises(pyesdb.Unavailable, match="thread"):
+        follower.get(SOON_S)
+    assert runtime_of(store).head.waiting == {}
+    monkeypatch.undo()
+    found = waiting(follower, lambda: output_of(APPENDING, str(tmp_path / "data"), "1"))
+    assert None not in found
+
+
 def test_an_error_of_a_look_reaches_who_waits(told: Told) -> None:
     rung = []
 
     def fails() -> None:
         raise pyesdb.StoreFailed("broken")
 
-    told.while_looking, told.ring = fails, lambda: rung.append(1)  # type: ignore[method-assign]
+    told.while_looking, told.doubt = fails, lambda: rung.append(1)  # type: ignore[method-assign]
     poller.Watched(told, 0.0).look(0.0)  # type: ignore[arg-type]
     assert rung == [1]

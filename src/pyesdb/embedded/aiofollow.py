@@ -9,7 +9,7 @@ from pyesdb.embedded.aioevents import Loop
 from pyesdb.model.durations import Duration, wait_s
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.versions import Cursor
-from pyesdb.store.follow import Follow
+from pyesdb.store.follow import Follow, Piece
 from pyesdb.store.head import AsyncWaiter
 
 
@@ -28,7 +28,7 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
         self._loop = loop
         self._check_open = check_open
         self._started: tuple[Follow, AsyncWaiter] | None = None
-        self._filling: asyncio.Future[None] | None = None
+        self._filling: asyncio.Future[Piece] | None = None
         self._stopped = False
 
     @property
@@ -90,6 +90,7 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
         self, follow: Follow, waiter: AsyncWaiter, end: float | None
     ) -> RecordedEvent | None:
         loop = self._loop.check()
+        looked = False
         while not self._stopped:
             self._check_open()
             follow.check()
@@ -99,8 +100,11 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
                 if event is not None:
                     return event
             if end is not None and loop.time() >= end:
-                return None
-            if not follow.behind:
+                if looked or follow.behind:
+                    return None
+                await self._in_pool(follow.look)
+                looked = True
+            elif not follow.behind:
                 await self._wait(follow, waiter, None if end is None else end - loop.time())
         return None
 
@@ -108,18 +112,24 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
         """Have the next piece; one whose caller was cancelled is waited for by the next one."""
         filling = self._filling
         if filling is None:
-            filling = self._filling = asyncio.ensure_future(self._in_pool(follow.fill))
+            filling = self._filling = asyncio.ensure_future(self._in_pool(follow.fetch))
             filling.add_done_callback(_seen)
         try:
-            await asyncio.shield(filling)
-        finally:
-            if filling.done():
+            piece = await asyncio.shield(filling)
+        except BaseException:
+            lost = filling.done() and (filling.cancelled() or filling.exception() is not None)
+            if lost and self._filling is filling:
+                follow.again()
                 self._filling = None
+            raise
+        if self._filling is filling:  # of two that waited for it one has it
+            follow.put(piece)
+            self._filling = None
 
     async def _wait(self, follow: Follow, waiter: AsyncWaiter, timeout_s: float | None) -> None:
         head = follow.runtime.head
-        head.add(waiter)
         try:
+            head.add(waiter)
             if not (self._stopped or follow.behind or follow.runtime.ended is not None):
                 await waiter.wait(timeout_s)
         finally:
@@ -145,7 +155,7 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
         self.stop()
 
 
-def _seen(filling: asyncio.Future[None]) -> None:
+def _seen(filling: asyncio.Future[Piece]) -> None:
     """Nobody may be left to look at its error: the cursor stays, and the next call meets it."""
     if not filling.cancelled():
         filling.exception()

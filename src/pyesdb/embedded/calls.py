@@ -159,10 +159,14 @@ class Calls:
             position = after.position
         elif isinstance(after, str):
             checks.check_one_of(after, "after", ("end",))
-            position = runtime.ask(queries.head)
+            position = None
         else:
             position = checks.check_int(after, "after")
-        return Follow(runtime, position, selector, system=system, source=self.source())
+        head = runtime.ask(queries.head)
+        runtime.head.seen(head)
+        position = head if position is None else position
+        source = self.source()
+        return Follow(runtime, position, selector, system=system, head=head, source=source)
 
     def wait(
         self, consistency: Literal["local", "linearizable"], at_least: Any, timeout: Any

@@ -61,7 +61,10 @@ class Follower(Iterator[RecordedEvent]):
         return event
 
     def get(self, timeout: Duration | None = None) -> RecordedEvent | None:
-        """The next event; None when `timeout` (seconds, None: no limit) passes, or after `stop`."""
+        """The next event; None when `timeout` (seconds, None: no limit) passes, or after `stop`.
+
+        None with `caught_up` False: the time passed while it looked for what is selected.
+        """
         limit = wait_s(timeout)
         if self._stopped:
             return None
@@ -70,6 +73,7 @@ class Follower(Iterator[RecordedEvent]):
 
     def _wait_for_one(self, end: float | None) -> RecordedEvent | None:
         follow = self._follow
+        looked = False
         while not self._stopped:
             self._check_open()
             follow.check()
@@ -79,15 +83,18 @@ class Follower(Iterator[RecordedEvent]):
                 if event is not None:
                     return event
             if end is not None and time.monotonic() >= end:
-                return None
-            if not follow.behind:
+                if looked or follow.behind:
+                    return None
+                follow.look()  # who never waits is told of no other process
+                looked = True
+            elif not follow.behind:
                 self._wait(end)
         return None
 
     def _wait(self, end: float | None) -> None:
         head = self._follow.runtime.head
-        head.add(self._waiter)
         try:
+            head.add(self._waiter)
             if self._stopped or self._follow.behind or self._follow.runtime.ended is not None:
                 return
             self._waiter.wait(None if end is None else end - time.monotonic())

@@ -9,6 +9,7 @@ Duration = float | timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _YEAR_S = 366 * 86_400
+_LONGEST_S = 1e9
 _FIRST = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _US
 _LAST = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _US
 
@@ -81,4 +82,4 @@ def wait_s(value: object) -> float | None:
         raise RequestError(
             f"timeout must be seconds (0: do not wait) or a timedelta, not {value!r:.60}"
         )
-    return float(found)
+    return float(min(found, _LONGEST_S))

@@ -256,6 +256,9 @@ class Applier:
             if not isinstance(error, (*files.FAILURES, PyesdbError)):
                 raise
             logger.warning("reopening %s after %s", self._path, error)
+        if self._tx is not None:  # a leader that was interrupted behind COMMIT told nobody
+            self.head.committed(self._tx.state.position)
+            self.elsewhere.ring()
 
     def recorded(self, commands: Sequence[Command]) -> dict[bytes, Outcome | None]:
         """After trouble: commit an empty entry, then say what is recorded of these commands.

@@ -5,11 +5,20 @@ that it stands behind. What must never happen here: an event that is passed over
 whatever is raised into it; a page in memory beside the one that is read from.
 """
 
+from collections.abc import Sequence
+
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.selectors import Selector
 from pyesdb.model.versions import Cursor
 from pyesdb.store.reads import AllRead, Source
 from pyesdb.store.runtime import StoreRuntime
+
+BUDGET = 50_000
+"""So many positions are examined in one read at most, however rare what is selected is: a read
+cannot be stopped, and holds up whoever moves the log into the file."""
+
+Piece = tuple[Sequence[RecordedEvent], int, int, int, AllRead | None]
+"""Events, the position examined, the head that was read up to, doubts, and what goes on."""
 
 
 class Follow:
@@ -23,22 +32,25 @@ class Follow:
         *,
         system: bool,
         source: Source | None = None,
+        head: int = -1,
     ) -> None:
         self.runtime = runtime
         self._source: Source = source or runtime
         self._selector = selector
         self._system = system
         self._scanned = after
-        self._mark = -1
+        self._mark = head if after >= head else -1
         """The head that the last read went up to; -1: there was none."""
+        self._doubts = runtime.doubts
         self._read: AllRead | None = None
-        self._page: list[RecordedEvent] = []
+        self._page: Sequence[RecordedEvent] = ()
         self._next = 0
 
     def take(self) -> RecordedEvent | None:
         """The next event of the page; None when it is used up."""
         number = self._next
         if number >= len(self._page):
+            self._page = ()  # who waits keeps no page
             return None
         self._next = number + 1
         return self._page[number]
@@ -51,7 +63,15 @@ class Follow:
     @property
     def behind(self) -> bool:
         """Whether `fill` may find something."""
-        return self._read is not None or self.runtime.head.position > self._mark
+        return (
+            self._read is not None
+            or self.runtime.head.position > self._mark
+            or self.runtime.doubts != self._doubts
+        )
+
+    def look(self) -> None:
+        """Ask the store how far it reaches, for one who does not wait until he is told."""
+        self.runtime.look()
 
     def fill(self) -> None:
         """Examine the next piece of the store, once the page is used up; one short read.
@@ -60,20 +80,33 @@ class Follow:
         cursor where it was: the piece is examined once more.
         """
         try:
-            read, events = self._piece()
-            scanned = max(self._scanned, read.scanned_to)
-            mark = read.head
-            read = None if read.over else read
+            self.put(self.fetch())
         except BaseException:
-            self._read, self._mark = None, -1
+            self.again()
             raise
+
+    def fetch(self) -> Piece:
+        """The next piece. On any thread: nothing changes here before it is `put`."""
+        doubts = self.runtime.doubts
+        read, events = self._piece()
+        self.runtime.head.seen(read.reach)
+        scanned = max(self._scanned, read.scanned_to)
+        return events, scanned, read.head, doubts, None if read.over else read
+
+    def put(self, piece: Piece) -> None:
+        """Have a piece as the page, and the cursor behind it."""
+        events, scanned, mark, doubts, read = piece
         # together: nothing is called here, so no signal comes in between
         self._page = events
         self._next = 0
         self._scanned = scanned
         self._mark = mark
+        self._doubts = doubts
         self._read = read
-        self.runtime.head.seen(mark)
+
+    def again(self) -> None:
+        """What was fetched and not put is lost: the next piece starts at the cursor."""
+        self._read, self._mark = None, -1
 
     def _piece(self) -> tuple[AllRead, list[RecordedEvent]]:
         read = self._read
@@ -82,7 +115,7 @@ class Follow:
         read = AllRead(
             self._source,
             self._scanned,
-            None,
+            None if self._selector is None else self._scanned + BUDGET + 1,
             None,
             self._selector,
             None,

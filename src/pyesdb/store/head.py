@@ -8,8 +8,10 @@ what comes behind his look, or that a leader waits for one who was told.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
+
+from pyesdb.telemetry.log import logger
 
 if TYPE_CHECKING:  # who has no event loop does not load asyncio
     from asyncio import AbstractEventLoop, Event
@@ -94,7 +96,8 @@ class Bell:
     """Who waits for the next ring. `on_wait()` is called when somebody begins to wait."""
 
     def __init__(self, on_wait: Callable[[], None] = lambda: None) -> None:
-        self._mutex = threading.Lock()
+        # reentrant: a task that is collected as garbage stops waiting, wherever this thread is
+        self._mutex = threading.RLock()
         self._on_wait = on_wait
         self.waiting: dict[Waiter, None] = {}
 
@@ -113,16 +116,28 @@ class Bell:
         """Wake all who wait, each once: one call per event loop."""
         if not self.waiting:
             return
-        with self._mutex:
-            woken, self.waiting = self.waiting, {}
-        by_loop: dict[AbstractEventLoop, list[AsyncWaiter]] = {}
-        for waiter in woken:
-            if isinstance(waiter, AsyncWaiter):
-                by_loop.setdefault(waiter.loop, []).append(waiter)
-            else:
-                waiter.wake()
-        for loop, waiters in by_loop.items():
-            _wake_on(loop, waiters)
+        woken: dict[Waiter, None] = {}
+        try:
+            with self._mutex:
+                woken, self.waiting = self.waiting, {}
+            _wake(woken)
+        except BaseException:  # of a signal handler: who is not registered any more must be woken
+            _wake(woken)
+            raise
+
+
+def _wake(waiters: Iterable[Waiter]) -> None:
+    by_loop: dict[AbstractEventLoop, list[AsyncWaiter]] = {}
+    for waiter in waiters:
+        if isinstance(waiter, AsyncWaiter):
+            by_loop.setdefault(waiter.loop, []).append(waiter)
+            continue
+        try:
+            waiter.wake()
+        except Exception:  # noqa: BLE001  (the leader and the others have no part in it)
+            logger.exception("waking one who waits for news")
+    for loop, woken in by_loop.items():
+        _wake_on(loop, woken)
 
 
 class Head(Bell):
@@ -132,6 +147,8 @@ class Head(Bell):
         super().__init__(on_wait)
         self._committed = 0
         self._seen = 0
+        self._told = 0
+        """Who waited was told of a head as high as this; perhaps of a higher one."""
 
     @property
     def position(self) -> int:
@@ -142,13 +159,18 @@ class Head(Bell):
         """This process committed up to `position`. Called by the leader only, behind COMMIT."""
         if position > self._committed:
             self._committed = position
-            if self.waiting:
-                self.ring()
+        if position > self._told:
+            self._tell(position)
 
     def seen(self, position: int) -> None:
         """Somebody read that the store reaches to `position`."""
-        if position <= self.position:
+        if position <= self._told:
             return
         with self._mutex:  # of two who come at once the higher one counts
             self._seen = max(self._seen, position)
+        self._tell(position)
+
+    def _tell(self, position: int) -> None:
+        """Noted last: who was interrupted in here has told nobody, and the next one does it."""
         self.ring()
+        self._told = position

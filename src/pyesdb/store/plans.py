@@ -35,23 +35,23 @@ class Walk:
         self.before = tuple(before)
         self.after = tuple(after)
 
-    def args(self, low: int, high: int) -> tuple[Any, ...]:
+    def args(self, reader: Reader, low: int, high: int) -> tuple[Any, ...]:
         """The parameters for positions between low and high, both exclusive."""
+        del reader
         return (*self.before, low, high, *self.after)
 
 
 class StreamWalk(Walk):
     """A walk along one stream: versions and positions grow together, so it starts with a seek."""
 
-    def __init__(self, reader: Reader, stream: int, filters: "_Filters") -> None:
+    def __init__(self, stream: int, filters: "_Filters") -> None:
         super().__init__(statement("pick_stream") + filters.text, (stream,), filters.args)
-        self.reader = reader
         self.stream = stream
 
-    def args(self, low: int, high: int) -> tuple[Any, ...]:
+    def args(self, reader: Reader, low: int, high: int) -> tuple[Any, ...]:
         """The parameters, with the versions that the positions mean."""
-        first = _version_behind(self.reader, self.stream, low)
-        last = _version_behind(self.reader, self.stream, high - 1)
+        first = _version_behind(reader, self.stream, low)
+        last = _version_behind(reader, self.stream, high - 1)
         return (self.stream, first, last, low, high, *self.after)
 
 
@@ -131,11 +131,10 @@ class Plan:
         for _, prefix in ranges:
             if prefix:
                 filters.add("and_stream_prefix", prefix, prefix + _TOP)
-        self._drive(reader, walks, streams, types, filters)
+        self._drive(walks, streams, types, filters)
 
     def _drive(
         self,
-        reader: Reader,
         walks: list[tuple[str, tuple[Any, ...]]],
         streams: list[int] | None,
         types: list[int] | None,
@@ -144,7 +143,7 @@ class Plan:
         if not walks and streams is not None and len(streams) <= _STREAMS_MAX:
             if types is not None:
                 filters.add("and_type", *types, count=len(types))
-            self.walks += [StreamWalk(reader, stream, filters) for stream in streams]
+            self.walks += [StreamWalk(stream, filters) for stream in streams]
             return
         if streams is not None:
             filters.add("and_stream", *streams, count=len(streams))
@@ -171,7 +170,7 @@ class Plan:
             for walk in self.walks
         ]
         text = f"SELECT DISTINCT position FROM ({' UNION ALL '.join(parts)})"
-        args = [arg for walk in self.walks for arg in walk.args(low, high)]
+        args = [arg for walk in self.walks for arg in walk.args(reader, low, high)]
         text += f" ORDER BY position {order} LIMIT {limit}"
         found: list[Any] = reader.execute(text, args).fetchall()
         return [row[0] for row in found]

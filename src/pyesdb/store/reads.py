@@ -294,6 +294,8 @@ class AllRead(Read):
         self._system = system
         self._hide = False
         self._plan: Plan | None = None
+        self.reach = 0
+        """The last position of the store when the read began, however far it goes itself."""
 
     @property
     def scanned_to(self) -> int:
@@ -301,7 +303,7 @@ class AllRead(Read):
         return self._head if self.over else self._low
 
     def _start(self, reader: Reader) -> None:
-        self._head = int(reader.all("head")[0][0])
+        self._head = self.reach = int(reader.all("head")[0][0])
         until = None if self._until is None else self._until(reader)
         if self._before is not None:
             self._head = min(self._head, max(0, self._before - 1))

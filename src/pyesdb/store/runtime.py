@@ -81,6 +81,8 @@ class StoreRuntime:
         self.shown = False
         """Whether it was shown what the catalog says since its files are open."""
         self._expired = 0.0
+        self.doubts = 0
+        """How often a look met an error."""
         self._noticed = 0
         """The last entry that `look` has told of."""
         self._pool = pool
@@ -234,6 +236,11 @@ class StoreRuntime:
         for desk in list(self.desks.values()):
             desk.ring()
 
+    def doubt(self) -> None:
+        """A look met an error: let all who wait read, and meet it if it is still there."""
+        self.doubts += 1
+        self.ring()
+
     def look(self) -> None:
         """Take notice of what other processes committed; raises what reads raise."""
         applied, position = self._ask(
@@ -241,9 +248,9 @@ class StoreRuntime:
         )
         self.head.seen(position)
         if applied > self._noticed:
-            self._noticed = applied
             if applied > self.applier.newest:  # else the applier has noticed them
                 self.elsewhere.ring()
+            self._noticed = applied  # last: who is interrupted has told nobody
 
     def end(self, error: PyesdbError) -> None:
         """From now on calls raise `error`, and those that wait learn it."""
