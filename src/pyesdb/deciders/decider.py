@@ -35,16 +35,19 @@ class Decider(Generic[S]):
         self.evolve = evolve
         self._keeping = None
 
-    def keeping(self) -> "Keeping[S]":
-        """How its states are kept as snapshots; raises RequestError when they cannot be."""
-        if self._keeping is None:
-            from pyesdb.deciders.keeping import Keeping
-
-            self._keeping = Keeping(self.initial, self.evolve)
-        return self._keeping
-
     def __repr__(self) -> str:
         return f"Decider(initial={self.initial!r}, evolve={self.evolve!r})"
+
+
+def keeping_of(decider: Decider[S]) -> "Keeping[S]":
+    """How its states are kept as snapshots; raises RequestError when they cannot be."""
+    found = decider._keeping  # pyright: ignore[reportPrivateUsage]
+    if found is None:
+        from pyesdb.deciders.keeping import Keeping
+
+        found = Keeping(decider.initial, decider.evolve)
+        decider._keeping = found  # pyright: ignore[reportPrivateUsage]
+    return found
 
 
 class Handled(msgspec.Struct, Generic[S], frozen=True):

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import msgspec
 
-from pyesdb.deciders.decider import Decider, Handled
+from pyesdb.deciders.decider import Decider, Handled, keeping_of
 from pyesdb.deciders.keeping import Keeping
 from pyesdb.model.errors import (
     CommandMismatch,
@@ -123,7 +123,7 @@ class Order(msgspec.Struct, Generic[S]):
 
 def handling(order: Order[S]) -> Steps[S]:
     """The steps of one call; send each its answer, or throw what it raised."""
-    keeping = None if order.snapshot_every is None else order.decider.keeping()
+    keeping = None if order.snapshot_every is None else keeping_of(order.decider)
     if order.repeated and (done := (yield from _done(order, keeping, 0))):
         return done
     retries = 0
