@@ -93,7 +93,7 @@ class NewEvent:
                 setting="max_event_bytes",
             )
         _set(self, record)
-        if data is not None and data.__class__ is not dict:
+        if data.__class__ is not dict and data is not None:
             _set_made_of(self, data.__class__)
 
     @classmethod
