@@ -76,7 +76,7 @@ class Kit:
         self.schema = postgres.schema() if needs_postgres(kind) else ""
         self.url = postgres.url(self.schema) if self.schema else ""
         self.file = folder / "read-model.db"
-        self.pool = ThreadPoolExecutor(4)
+        self.pool = ThreadPoolExecutor(8)
         self.db = self.call(
             pyesdb.open_async if self.is_async else pyesdb.open, folder / "data", durability="os"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -579,6 +580,23 @@ def test_without_the_lock_effects_are_still_single(
             lite.until(lambda: lite.status(first).position == 2, winner)
     winner.result()
     assert lite.totals() == {"a": (3, 2)}
+
+
+def test_many_stores_run_into_one_file_at_once(lite: Kit) -> None:
+    """Writers of one SQLite file wait for each other; nobody meets a locked database."""
+    made = lite.projection()
+    stores = [lite.db.create_store(f"store-{n}") for n in range(5)]
+    with contextlib.ExitStack() as stack:
+        futures = [
+            stack.enter_context(lite.running(made.projector(store, lite.target)))
+            for store in stores
+        ]
+        for n in range(20):
+            for store in stores:
+                store.append(store.id, NewEvent("Counted", {"n": n}))
+        lite.until(lambda: all(not made.status(s, lite.target).lag for s in stores))
+    assert [future.result() for future in futures] == [None] * 5
+    assert lite.totals() == {store.id: (190, 20) for store in stores}
 
 
 def test_select_none_means_the_types_with_handlers(lite: Kit) -> None:
