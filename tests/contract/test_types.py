@@ -297,6 +297,21 @@ def test_a_new_event_of_unclear_version_is_refused(paid: Any, case: str) -> None
     assert everything(paid) == []
 
 
+def test_a_version_is_said_at_the_top_of_the_metadata_only(own_store: Any, paid: Any) -> None:
+    inside = NewEvent("Paid", {"amount": 2}, metadata={"copied": {"schema_version": 3}})
+    with pytest.raises(pyesdb.InvalidEvent, match="does not say its version"):
+        paid.append("s", inside)
+    own_store.append("s", inside)
+    assert paid.read("s").first().body == Renamed(200, "CHF")
+
+
+def test_an_error_about_no_stored_event_names_none(shop: Any) -> None:
+    with pytest.raises(pyesdb.InvalidEvent) as caught:
+        shop.append("s", Stranger(1))
+    error = caught.value
+    assert (error.stream, error.position, error.type, error.schema_version) == (None,) * 4
+
+
 def test_a_new_event_may_say_an_old_version(paid: Any) -> None:
     paid.append("s", NewEvent("Paid", {"amount": 2}, metadata={"schema_version": 1}))
     assert paid.read("s").first().body == Renamed(200, "CHF")

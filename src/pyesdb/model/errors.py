@@ -68,7 +68,17 @@ class InvalidStreamName(RequestError):
 
 
 class InvalidEvent(RequestError):
-    """The event cannot be stored as it is."""
+    """The event cannot be stored as it is, or not be read as what was asked for.
+
+    The fields say which one it is, where a stored event has no `body`; else they are None.
+    """
+
+    store: str | None = None
+    stream: str | None = None
+    version: int | None = None
+    position: int | None = None
+    type: str | None = None
+    schema_version: int | None = None
 
 
 class InvalidSelector(RequestError):

@@ -24,7 +24,7 @@ class NoCodec(Exception):
 class _Known(msgspec.Struct):
     """What a codec looks at in an event's metadata."""
 
-    schema_version: int = 1
+    schema_version: int | msgspec.UnsetType = msgspec.UNSET
 
 
 _known = msgspec.json.Decoder(_Known)
@@ -38,6 +38,8 @@ def version_in(metadata: bytes) -> int | None:
         found = _known.decode(metadata).schema_version
     except msgspec.MsgspecError as error:
         raise InvalidEvent(f"schema_version in the metadata is no version: {error}") from error
+    if isinstance(found, msgspec.UnsetType):  # the words stand somewhere inside
+        return None
     if found < 1:
         raise InvalidEvent(f"schema_version in the metadata must be at least 1, not {found}")
     return found
