@@ -202,6 +202,20 @@ def test_a_wait_may_be_limited(store: Any) -> None:
     assert follower.get(10**400).position == 2
 
 
+def test_not_to_wait_still_finds_what_is_stored(
+    own_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much lies in between that is not selected: a loop until None is at the end."""
+    monkeypatch.setattr("pyesdb.store.follow.BUDGET", 50)
+    for _ in range(3):
+        own_store.append("a", [*new_events(199), one("Rare")])
+    follower = own_store.follow(select.event_type("Rare"))
+    assert positions(iter(lambda: follower.get(0), None)) == [200, 400, 600]
+    own_store.append("a", new_events(199))
+    assert follower.get(0) is None
+    assert follower.position == 799
+
+
 def test_stop_ends_a_wait_from_another_thread(store: Any) -> None:
     follower = store.follow()
     stopping = once_it_waits(store, follower.stop)

@@ -90,7 +90,7 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
         self, follow: Follow, waiter: AsyncWaiter, end: float | None
     ) -> RecordedEvent | None:
         loop = self._loop.check()
-        looked = False
+        enough: int | None = None  # where the store ended when the time was up
         while not self._stopped:
             self._check_open()
             follow.check()
@@ -100,10 +100,10 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
                 if event is not None:
                     return event
             if end is not None and loop.time() >= end:
-                if looked or follow.behind:
+                if enough is None:
+                    enough = await self._in_pool(follow.look)
+                if follow.scanned >= enough:
                     return None
-                await self._in_pool(follow.look)
-                looked = True
             elif not follow.behind:
                 await self._wait(follow, waiter, None if end is None else end - loop.time())
         return None

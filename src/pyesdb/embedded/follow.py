@@ -63,7 +63,8 @@ class Follower(Iterator[RecordedEvent]):
     def get(self, timeout: Duration | None = None) -> RecordedEvent | None:
         """The next event; None when `timeout` (seconds, None: no limit) passes, or after `stop`.
 
-        None with `caught_up` False: the time passed while it looked for what is selected.
+        It limits the wait for what is not stored yet: an event that is stored is found first,
+        however long it takes to examine what is not selected.
         """
         limit = wait_s(timeout)
         if self._stopped:
@@ -73,7 +74,7 @@ class Follower(Iterator[RecordedEvent]):
 
     def _wait_for_one(self, end: float | None) -> RecordedEvent | None:
         follow = self._follow
-        looked = False
+        enough: int | None = None  # where the store ended when the time was up
         while not self._stopped:
             self._check_open()
             follow.check()
@@ -83,10 +84,10 @@ class Follower(Iterator[RecordedEvent]):
                 if event is not None:
                     return event
             if end is not None and time.monotonic() >= end:
-                if looked or follow.behind:
+                if enough is None:
+                    enough = follow.look()  # who never waits is told of no other process
+                if follow.scanned >= enough:
                     return None
-                follow.look()  # who never waits is told of no other process
-                looked = True
             elif not follow.behind:
                 self._wait(end)
         return None

@@ -69,9 +69,10 @@ class Follow:
             or self.runtime.doubts != self._doubts
         )
 
-    def look(self) -> None:
-        """Ask the store how far it reaches, for one who does not wait until he is told."""
+    def look(self) -> int:
+        """How far the store reaches, for one who does not wait until he is told."""
         self.runtime.look()
+        return self.runtime.head.position
 
     def fill(self) -> None:
         """Examine the next piece of the store, once the page is used up; one short read.
@@ -123,6 +124,11 @@ class Follow:
             system=self._system,
         )
         return read, read.begin()
+
+    @property
+    def scanned(self) -> int:
+        """The last position examined."""
+        return self._scanned
 
     @property
     def position(self) -> int:
