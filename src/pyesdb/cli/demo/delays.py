@@ -25,7 +25,7 @@ ADD = """
 INSERT INTO delays VALUES (?, ?, 1, ?) ON CONFLICT DO UPDATE
 SET arrivals = arrivals + 1, minutes = minutes + excluded.minutes"""
 
-PAUSE_S = 0.1
+PAUSE_S = 0.5
 """Between two rounds: the loaders are what is being shown then."""
 
 projection = Projection("delays", batch=2_000)
@@ -67,9 +67,11 @@ class Keeper:
     def keep(self) -> None:
         """Until told to end; what goes wrong is told by the step that shows the table."""
         try:
-            while not self._ended.wait(PAUSE_S):
+            while True:
                 for carrier in self.run.flying:
                     self._project(carrier)
+                if self._ended.wait(PAUSE_S):
+                    return
         except pyesdb.PyesdbError as error:
             self.trouble = f"{type(error).__name__}: {error}"
 
