@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ import pytest
 
 import pyesdb
 from pyesdb import Append, Decider, NewEvent, StreamState, select
+from pyesdb.embedded.calls import Calls
 from pyesdb.store.runtime import StoreRuntime
 from tests.contract.shop import SEATS, Seats, Sold, SoldOut, next_seat, seat_types
 from tests.contract.tools import everything, named, types, versions
@@ -270,6 +272,14 @@ def test_the_same_command_id_decides_once(own_store: Any) -> None:
     assert again.result.position == first.result.position
     assert again.state == Seats([0, 1]), "the state of now"
     assert versions(own_store.read("s")) == [0, 1]
+
+
+def test_a_call_that_decided_nothing_may_be_repeated_too(own_store: Any) -> None:
+    command = uuid4()
+    for duplicate in (False, True):
+        handled = own_store.handle(SEATS, "new", lambda seats: None, command_id=command)
+        assert (handled.state, handled.result.count) == (Seats(), 0)
+        assert (handled.result.stream, handled.result.duplicate) == ("new", duplicate)
 
 
 def test_a_command_id_of_another_stream_is_a_mismatch(own_store: Any) -> None:
@@ -591,3 +601,83 @@ def test_state_before_a_stream_came_back_is_forgotten(own_store: Any) -> None:
     handled = own_store.handle(SEATS, "s", lambda seats: sold(5), snapshot_every=1)
     assert (handled.state, handled.result.version) == (Seats([5]), 2)
     assert own_store.version("s") != StreamState.NO_STREAM
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_state_that_was_deleted_meanwhile_does_not_stay_as_a_snapshot(
+    own_store: Any, rival: Any, kept: bool
+) -> None:
+    own_store.append("s", [sold(0), sold(1)])
+    if kept:
+        own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=1)
+
+    def decide(seats: Seats) -> Any:
+        assert seats == Seats([0, 1])
+        rival.delete_stream("s")
+        return sold(2)
+
+    assert own_store.handle(SEATS, "s", decide, snapshot_every=1).result.version == 2
+    assert own_store.list_snapshots(stream="s") == []
+    assert own_store.handle(SEATS, "s", lambda s: None, snapshot_every=1).state == Seats([2])
+
+
+def test_a_snapshot_of_one_life_is_not_continued_with_events_of_the_next(
+    own_store: Any, rival: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_store.append("s", [sold(0), sold(1)])
+    own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=1)
+    asked, left = Calls.newest_snapshot, [1]
+
+    def meddled(calls: Calls, *arguments: Any) -> Callable[[Any], Any]:
+        question = asked(calls, *arguments)
+
+        def answer(reader: Any) -> Any:
+            found = question(reader)
+            if left:
+                left.pop()
+                rival.delete_stream("s")
+                rival.append("s", sold(7))
+            return found
+
+        return answer
+
+    monkeypatch.setattr(Calls, "newest_snapshot", meddled)
+    handled = own_store.handle(SEATS, "s", lambda seats: sold(8), snapshot_every=9)
+    assert handled.state == Seats([7, 8])
+
+
+def test_a_load_that_a_scavenge_tears_is_made_anew(own_store: Any, rival: Any) -> None:
+    own_store.append("s", [sold(n) for n in range(300)])
+    left = [1]
+
+    def meddled(seats: Seats, event: Any) -> Seats:
+        if left:
+            left.pop()
+            rival.truncate_stream("s", before_version=200)
+            assert rival.scavenge().events == 200
+        return SEATS.evolve(seats, event)
+
+    decider = Decider(initial=Seats, evolve=meddled)
+    handled = own_store.handle(decider, "s", lambda seats: None)
+    assert handled.state == Seats(list(range(200, 300)))
+
+
+def step(state: int, event: Any, *, by: int = 1) -> int:
+    return state + by
+
+
+def stepping(by: int) -> Callable[[int, Any], int]:
+    def step(state: int, event: Any) -> int:
+        return state + by
+
+    return step
+
+
+@pytest.mark.parametrize("made", [stepping, lambda by: partial(step, by=by)])
+def test_a_snapshot_is_of_an_evolve_with_what_it_was_given(own_store: Any, made: Any) -> None:
+    one, ten = (Decider(initial=int, evolve=made(by)) for by in (1, 10))
+    own_store.append("s", [sold(0), sold(1)])
+    for decider, expected in ((one, 2), (ten, 20), (Decider(initial=int, evolve=made(1)), 2)):
+        handled = own_store.handle(decider, "s", lambda state: None, snapshot_every=1)
+        assert handled.state == expected
+    assert len(own_store.list_snapshots(stream="s")) == 2

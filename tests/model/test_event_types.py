@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ import pytest
 
 import pyesdb
 from pyesdb import EventTypes, RecordedEvent, RequestError
+from pyesdb.types import registry
 from tests.contract.shop import Renamed, versioned
 from tests.contract.tools import named
 
@@ -187,13 +189,45 @@ class Forbids(pydantic.BaseModel, extra="forbid"):
         return 2 * self.n
 
 
+class Excludes(pydantic.BaseModel):
+    left_out: int = pydantic.Field(exclude=True)
+
+
 @pytest.mark.parametrize(
-    ("cls", "said"), [(WithOdd, "Odd"), (WithUnknown, "Nowhere"), (Forbids, "double")]
+    ("cls", "said"),
+    [(WithOdd, "Odd"), (WithUnknown, "Nowhere"), (Forbids, "double"), (Excludes, "left_out")],
 )
 def test_a_class_that_could_not_be_read_back(db: pyesdb.Database, cls: Any, said: str) -> None:
     types = EventTypes()
     types.add(cls)
     assert said in problems(db, types)
+
+
+class Hidden(pydantic.BaseModel):
+    secret: pydantic.SecretStr
+
+
+class Shown(Hidden):
+    stars: str = "**********"
+
+    @pydantic.field_serializer("secret", when_used="json")
+    def shown(self, value: pydantic.SecretStr) -> str:
+        return value.get_secret_value()
+
+
+def test_a_secret_that_pydantic_hides_is_refused_not_stored_as_asterisks(
+    db: pyesdb.Database,
+) -> None:
+    types = EventTypes()
+    types.add(Hidden)
+    types.add(Shown)
+    store = db.store(types=types)
+    secret = pydantic.SecretStr("xyzzy")
+    with pytest.raises(pyesdb.InvalidEvent, match="get_secret_value"):
+        store.append("secrets", Hidden(secret=secret))
+    assert not store.exists("secrets")
+    store.append("secrets", Shown(secret=secret))
+    assert store.read("secrets").first().body == Shown(secret=secret)
 
 
 class Inner(pydantic.BaseModel):
@@ -216,6 +250,29 @@ def test_kinds_inside_each_other(db: pyesdb.Database) -> None:
     store = db.store(types=types)
     store.append("inside", [Outer(Inner(n=1)), Boxed([1])])
     assert [event.body for event in store.read("inside")] == [Outer(Inner(n=1)), Boxed([1])]
+
+
+def test_what_is_registered_while_a_handle_is_made_reaches_the_next(
+    db: pyesdb.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    types = EventTypes()
+    types.add(Outer)
+    late = threading.Thread(target=lambda: types.add(Inner))
+    proven = registry._Resolving.resolved
+
+    def meanwhile(resolving: Any) -> Any:
+        found = proven(resolving)
+        late.start()
+        late.join(0.2)  # it registers now, or waits until this is done
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(registry._Resolving, "resolved", meanwhile)
+        db.store(types=types)
+    late.join()
+    store = db.store(types=types)
+    store.append("late", Inner(n=1))
+    assert store.read("late").first().body == Inner(n=1)
 
 
 def test_event_types_can_be_pickled(db: pyesdb.Database) -> None:

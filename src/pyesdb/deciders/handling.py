@@ -16,6 +16,7 @@ from pyesdb.deciders.keeping import Keeping
 from pyesdb.model.errors import (
     CommandMismatch,
     ConditionFailed,
+    Corrupt,
     OutcomeUnknown,
     PyesdbError,
     RequestError,
@@ -28,6 +29,8 @@ from pyesdb.model.versions import StreamVersion
 
 S = TypeVar("S")
 Result = AppendResult | AppendManyResult
+_LOADS = 20
+"""How often a load is torn by a scavenge before it must be something else."""
 logger = logging.getLogger("pyesdb")
 
 
@@ -42,6 +45,8 @@ class Fold(Generic[S]):
         """The version of the snapshot that it started from."""
         self.fresh = 0
         """How many of the events were stored by this call."""
+        self._next: int | None = None
+        self._torn = False
 
     def start(self, snapshot: Snapshot | None) -> bool:
         """Start from a snapshot; False: it cannot be used, start without."""
@@ -59,6 +64,22 @@ class Fold(Generic[S]):
         """Fold one more event."""
         self.state = self._decider.evolve(self.state, seen(event))
 
+    def add_next(self, event: RecordedEvent) -> None:
+        """Fold one more event of a stream, the one behind the last."""
+        self._torn = self._torn or self._next not in (None, event.version)
+        self._next = event.version + 1
+        if not self._torn:
+            self.add(event)
+
+    def torn(self, at: StreamVersion) -> bool:
+        """Whether some of the stream's events were reclaimed while they were read."""
+        return self._torn or (self._next is not None and self._next - 1 != at)
+
+    @property
+    def old(self) -> bool:
+        """Whether there is anything in it that the stream held when it was loaded."""
+        return self.base >= 0 or self._next is not None
+
     def add_stored(self, event: RecordedEvent) -> None:
         """Fold one more event, one that this call has stored."""
         self.add(event)
@@ -74,6 +95,16 @@ class Load(msgspec.Struct):
 
     fold: Fold[Any]
     source: str | None
+
+
+class Holds(msgspec.Struct):
+    """Step: whether the stream still is what it was when it was loaded, at that version, from the
+    snapshot of version `base` (-1: none); answer: False if it was deleted meanwhile.
+    """
+
+    source: str
+    base: int
+    at: int
 
 
 class Decide(msgspec.Struct):
@@ -104,7 +135,7 @@ class Keep(msgspec.Struct):
     data: dict[str, Any]
 
 
-Step = Known | Load | Decide | Propose | Reread | Keep
+Step = Known | Load | Decide | Propose | Reread | Holds | Keep
 Steps = Generator[Step, Any, Handled[S]]
 
 
@@ -128,8 +159,7 @@ def handling(order: Order[S]) -> Steps[S]:
         return done
     retries = 0
     while True:
-        fold = Fold(order.decider, keeping)
-        at: StreamVersion = yield Load(fold, keeping and keeping.source)
+        fold, at = yield from _load(order, keeping)
         events: list[Any] = yield Decide(fold.state)
         try:
             result: Result = yield Propose(events, at)
@@ -141,8 +171,20 @@ def handling(order: Order[S]) -> Steps[S]:
         except (CommandMismatch, OutcomeUnknown) as error:  # an earlier call may have stored it
             return (yield from _found_after(error, order, keeping, retries))
     yield Reread(fold, result)
-    yield from _keep(order, keeping, fold, result)
+    yield from _keep(order, keeping, fold, at, result)
     return Handled(fold.state, result, retries)
+
+
+def _load(
+    order: Order[S], keeping: Keeping[S] | None
+) -> Generator[Step, Any, tuple[Fold[S], StreamVersion]]:
+    """The state of now and its version: one that was, so anew when it was torn by a scavenge."""
+    for _ in range(_LOADS):
+        fold = Fold(order.decider, keeping)
+        at: StreamVersion = yield Load(fold, keeping and keeping.source)
+        if not fold.torn(at):
+            return fold, at
+    raise Corrupt(f"stream {order.target!r} lacks events between others: run verify()")
 
 
 def _found_after(
@@ -165,14 +207,22 @@ def _done(
     found: Result | str | None = yield Known()
     if found is None or isinstance(found, str):
         return None
-    if isinstance(order.target, str) and part_of(found, order.target) is None:
+    target = order.target
+    if isinstance(target, str) and part_of(found, target) is None and not _nowhere(found):
         raise CommandMismatch(
             f"command id {order.command_id} belongs to an append that was none to "
             f"{order.target!r}: use a new id"
         )
-    fold = Fold(order.decider, keeping)
-    yield Load(fold, keeping and keeping.source)
-    return Handled(fold.state, msgspec.structs.replace(found, duplicate=True), retries)
+    fold, _ = yield from _load(order, keeping)
+    known = msgspec.structs.replace(found, duplicate=True)
+    if isinstance(target, str) and isinstance(known, AppendResult):
+        known = msgspec.structs.replace(known, stream=target)
+    return Handled(fold.state, known, retries)
+
+
+def _nowhere(result: Result) -> bool:
+    """Whether it was an append of nothing to streams that did not exist: no name is recorded."""
+    return isinstance(result, AppendResult) and not result.stream
 
 
 def part_of(result: Result, stream: str) -> AppendResult | None:
@@ -182,7 +232,7 @@ def part_of(result: Result, stream: str) -> AppendResult | None:
 
 
 def _keep(
-    order: Order[S], keeping: Keeping[S] | None, fold: Fold[S], result: Result
+    order: Order[S], keeping: Keeping[S] | None, fold: Fold[S], at: StreamVersion, result: Result
 ) -> Generator[Step, Any, None]:
     """Record a snapshot when one is due. It is an optimisation: the events are stored already."""
     if keeping is None or not order.snapshot_every or not isinstance(order.target, str):
@@ -193,6 +243,8 @@ def _keep(
     if fold.fresh != part.count:  # it was scavenged meanwhile: this is no state of the stream
         return
     try:
+        if fold.old and isinstance(at, int) and not (yield Holds(keeping.source, fold.base, at)):
+            return  # a state that was deleted must not come back as a snapshot
         yield Keep(keeping.source, part.version, keeping.data(fold.state))
     except Exception as error:  # noqa: BLE001  (whatever it is, the command has succeeded)
         logger.warning(

@@ -6,7 +6,8 @@ So a snapshot's source names the decider and a digest of what made it, and each 
 before it is kept.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from types import CodeType, UnionType
@@ -101,7 +102,7 @@ def _source(evolve: Callable[..., Any], kinds: dict[str, Any]) -> str:
     function = _function(evolve)
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}"
     digest = blake2b(digest_size=8)
-    for part in _parts(function, kinds):
+    for part in (*_parts(function, kinds), *_given(evolve, function)):
         digest.update(part + b"\x00")
     return f"{name[-_NAME_MAX:]}/{digest.hexdigest()}"
 
@@ -113,6 +114,31 @@ def _parts(function: Any, kinds: dict[str, Any]) -> Iterator[bytes]:
     code = getattr(function, "__code__", None)
     if isinstance(code, CodeType):
         yield from _of_code(code)
+
+
+def _given(evolve: Any, function: Any) -> Iterator[bytes]:
+    """What was given to it when it was made: defaults, arguments of a partial, what it encloses."""
+    while isinstance(evolve, partial):
+        yield from _values([*evolve.args, *sorted(evolve.keywords.items())])
+        evolve = evolve.func
+    yield from _values(getattr(function, "__defaults__", None) or ())
+    named: dict[str, Any] = getattr(function, "__kwdefaults__", None) or {}
+    yield from _values(sorted(named.items()))
+    for cell in getattr(function, "__closure__", None) or ():
+        with suppress(ValueError):  # it is empty
+            yield from _values([cell.cell_contents])
+
+
+def _values(values: Iterable[Any]) -> Iterator[bytes]:
+    """Plain values, and functions by their code; other objects have no name that stays."""
+    for value in values:
+        code = getattr(value, "__code__", None)
+        if isinstance(value, tuple):
+            yield from _values(cast("tuple[Any, ...]", value))
+        elif isinstance(code, CodeType):
+            yield from _of_code(code)
+        elif value is None or isinstance(value, (str, bytes, int, float)):
+            yield repr(value).encode()
 
 
 def _shape(kind: Any) -> str:

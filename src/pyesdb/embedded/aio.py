@@ -273,11 +273,16 @@ class AsyncStore(AsyncSubscribing, AsyncHandling):
         self, stream: str, *, source: str | None = None, to_version: int | None = None
     ) -> AsyncLoaded:
         """See `Store.load`; the events are started already."""
-        snapshot = await self._ask(self._calls.newest_snapshot(stream, source, to_version))
-        behind = None if snapshot is None else snapshot.version + 1
-        events = self.read(stream, from_version=behind, to_version=to_version, missing_ok=True)
-        await events.__aenter__()
-        return AsyncLoaded(snapshot, events)
+        newest = self._calls.newest_snapshot(stream, source, to_version)
+        snapshot = await self._ask(newest)
+        while True:
+            behind = None if snapshot is None else snapshot.version + 1
+            events = self.read(stream, from_version=behind, to_version=to_version, missing_ok=True)
+            await events.__aenter__()
+            now = None if snapshot is None else await self._ask(newest)
+            if now == snapshot:
+                return AsyncLoaded(snapshot, events)
+            snapshot = now  # as in `Store.load`
 
     def follow(
         self,

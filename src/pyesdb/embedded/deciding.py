@@ -10,12 +10,13 @@ from pyesdb.deciders.decider import Decider
 from pyesdb.deciders.handling import Order, Result, part_of
 from pyesdb.embedded.calls import Calls
 from pyesdb.model.checks import check_int, check_optional_int, check_uuid
+from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import DeadlineExceeded, RequestError
 from pyesdb.model.events import NewEvent
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.kinds import listed
 from pyesdb.model.names import check_target
-from pyesdb.model.results import AppendManyResult
+from pyesdb.model.results import AppendManyResult, StreamInfo
 from pyesdb.model.selectors import AppendCondition, Selector, select
 from pyesdb.model.versions import StreamState, StreamVersion
 from pyesdb.store.writes import Append
@@ -107,6 +108,12 @@ def _guarded(item: Append, stream: str | None, expected: Any) -> Append:
 
 def _position(at: StreamVersion) -> int:
     return at if isinstance(at, int) else 0
+
+
+def cut(info: StreamInfo, config: StoreConfig) -> bool:
+    """Whether what is hidden of a stream is hidden because it may have so many events only."""
+    most = config.max_count if info.max_count is None else info.max_count
+    return most is not None and info.count >= most
 
 
 def stored_span(order: Order[Any], result: Result) -> dict[str, Any] | None:

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from pyesdb.embedded.calls import Calls
 from pyesdb.model.durations import Duration
+from pyesdb.model.errors import SnapshotNotFound
 from pyesdb.model.selectors import Selector
 
 if TYPE_CHECKING:
     from pyesdb.deciders.decider import Decider, Handled
-    from pyesdb.deciders.handling import Load, Order, Step
+    from pyesdb.deciders.handling import Holds, Load, Order, Step
     from pyesdb.embedded.deciding import Deadline
 
 S = TypeVar("S")
@@ -80,6 +81,8 @@ def _carried_out(store: Any, order: "Order[Any]", step: "Step", deadline: "Deadl
                 for event in store.read_all(**span):
                     step.fold.add_stored(event)
             return None
+        case h.Holds():
+            return _holds(store, order, step)
         case h.Keep():
             return store.record_snapshot(step.source, order.target, step.version, step.data)
         case h.Known():
@@ -97,5 +100,19 @@ def _loaded(store: Any, order: "Order[Any]", step: "Load") -> Any:
     if not fold.start(loaded.snapshot):
         loaded = store.load(order.target)
     for event in loaded.events:
-        fold.add(event)
+        fold.add_next(event)
     return loaded.version
+
+
+def _holds(store: Any, order: "Order[Any]", step: "Holds") -> bool:
+    """Deleting a stream drops its snapshots, and hides all that it held."""
+    from pyesdb.embedded.deciding import cut
+
+    if step.base >= 0:
+        try:
+            store.read_snapshot(step.source, order.target, step.base)
+        except SnapshotNotFound:
+            return False
+        return True
+    info = store.stream_info(order.target)
+    return info.first_version <= step.at or cut(info, (store.info()).config)

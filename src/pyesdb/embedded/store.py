@@ -291,12 +291,15 @@ class Store(Subscribing, Handling):
 
         A missing stream is empty with version NO_STREAM: a new aggregate is no error.
         """
-        snapshot = self._handle.ask(self._calls.newest_snapshot(stream, source, to_version))
-        behind = None if snapshot is None else snapshot.version + 1
-        return Loaded(
-            snapshot,
-            self.read(stream, from_version=behind, to_version=to_version, missing_ok=True),
-        )
+        newest = self._calls.newest_snapshot(stream, source, to_version)
+        snapshot = self._handle.ask(newest)
+        while True:
+            behind = None if snapshot is None else snapshot.version + 1
+            events = self.read(stream, from_version=behind, to_version=to_version, missing_ok=True)
+            now = None if snapshot is None else self._handle.ask(newest)
+            if now == snapshot:
+                return Loaded(snapshot, events)
+            snapshot = now  # the stream was deleted in between, and may be back: not its events
 
     # -- following
 

@@ -60,7 +60,25 @@ def encode_data(data: Any, content_type: str | None, what: str = "data") -> tupl
         _check_content_type(content_type)
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data), content_type or OCTETS  # pyright: ignore[reportUnknownArgumentType]
-    return encode({} if data is None else data, what), content_type or JSON
+    encoded = encode({} if data is None else data, what)
+    if _MASK in encoded and _masked(data, encoded):
+        raise InvalidEvent(
+            f"{what} has a secret that pydantic shows as {_MASK.decode()} (SecretStr): it would be "
+            "lost; use a plain type, or a field_serializer that returns get_secret_value()"
+        )
+    return encoded, content_type or JSON
+
+
+_MASK = b'"**********"'
+
+
+def _masked(data: object, encoded: bytes) -> bool:
+    """Whether a pydantic model is not what it was because pydantic hides secrets."""
+    validate = getattr(type(data), "model_validate_json", None)
+    try:
+        return callable(validate) and validate(encoded) != data
+    except ValueError:
+        return True
 
 
 def _check_content_type(content_type: object) -> None:

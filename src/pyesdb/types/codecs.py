@@ -149,10 +149,16 @@ def _pydantic(cls: Any) -> Callable[[bytes], Any]:
             f"{name_of(cls)} forbids extra fields and stores computed ones ({computed}), so it "
             'could not be read back: allow extra fields (extra="ignore")'
         )
+    fields: dict[str, Any] = cls.model_fields
+    if lost := [name for name, field in fields.items() if field.exclude and field.is_required()]:
+        raise NoCodec(
+            f"{name_of(cls)} does not store what it needs ({', '.join(lost)}: exclude=True), so it "
+            "could not be read back: give it a default"
+        )
     validate = cls.model_validate_json
     if "by_name" in inspect.signature(validate).parameters:
         return lambda data: validate(data, by_alias=True, by_name=True)
-    aliased = [name for name, field in cls.model_fields.items() if field.validation_alias]
+    aliased = [name for name, field in fields.items() if field.validation_alias]
     if aliased and not cls.model_config.get("populate_by_name"):
         raise NoCodec(
             f"{name_of(cls)} has aliases ({', '.join(aliased)}) and is stored by field names: set "

@@ -6,6 +6,7 @@ is read. `resolve` finds all of them at once, before anything is read.
 """
 
 from collections.abc import Callable
+from threading import RLock
 from typing import Any, TypeVar
 
 from pyesdb.model.checks import check_int
@@ -30,6 +31,7 @@ class EventTypes:
         self._classes: dict[tuple[str, type, int], None] = {}
         self._upcasters: list[tuple[str, int, Upcaster]] = []
         self._resolved: Resolved | None = None
+        self._lock = RLock()  # modules that register may be imported by any thread, at any time
 
     def add(self, type: _Class[Any], *, name: str | None = None, version: int = 1) -> None:  # noqa: A002
         """Register a class for the event type `name`, by default the class's own name.
@@ -42,8 +44,9 @@ class EventTypes:
             raise RequestError(f"add takes the class of an event ({KINDS}), not {type!r:.60}")
         check_int(version, "version", least=1)
         key = (check_type(type.__name__ if name is None else name), type, version)
-        self._classes[key] = None
-        self._resolved = None
+        with self._lock:
+            self._classes[key] = None
+            self._resolved = None
 
     def upcast(self, name: str, *, from_version: int) -> Callable[[F], F]:
         """Decorate a function that makes data of version `from_version` data of the next one.
@@ -57,9 +60,10 @@ class EventTypes:
         def registered(function: F) -> F:
             if not callable(function):
                 raise RequestError(f"an upcaster is a function, not {function!r:.60}")
-            if (name, from_version, function) not in self._upcasters:
-                self._upcasters.append((name, from_version, function))
-            self._resolved = None
+            with self._lock:
+                if (name, from_version, function) not in self._upcasters:
+                    self._upcasters.append((name, from_version, function))
+                self._resolved = None
             return function
 
         return registered
@@ -87,11 +91,12 @@ def resolve(types: object) -> Resolved:
     """What was registered until now, proven; raises RequestError with everything that is wrong."""
     if not isinstance(types, EventTypes):
         raise RequestError(f"types must be an EventTypes, not {type(types).__name__}")
-    found = types._resolved  # pyright: ignore[reportPrivateUsage]
-    if found is None:
-        found = _Resolving(types).resolved()
-        types._resolved = found  # pyright: ignore[reportPrivateUsage]
-    return found
+    with types._lock:  # pyright: ignore[reportPrivateUsage]
+        found = types._resolved  # pyright: ignore[reportPrivateUsage]
+        if found is None:
+            found = _Resolving(types).resolved()
+            types._resolved = found  # pyright: ignore[reportPrivateUsage]
+        return found
 
 
 class _Resolving:
