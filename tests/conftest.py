@@ -45,8 +45,8 @@ same below both faces, so one is enough for most. An idle one closes its files b
 if "TESTS_KINDS" in os.environ:  # a shorter run, for another interpreter
     KINDS = {kind: KINDS[kind] for kind in os.environ["TESTS_KINDS"].split(",")}
 
-OFTEN = {"default", "created"}
-"""The kinds of every run; tests on the others are slow: `make slow` has them."""
+OFTEN = {("default", "sync"), ("default", "async"), ("created", "sync")}
+"""The targets of every run; tests on the others are slow: `make slow` has them."""
 
 TARGETS = [(kind, name) for kind, faces in KINDS.items() for name in faces]
 
@@ -78,8 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = filter(wanted, items)
     for item in items:
         found = params(item)
-        kinds = {found.get("store", "default"), found.get("kept_store", ("default",))[0]}
-        if not kinds <= OFTEN:
+        targets = {
+            (found.get("store", "default"), found.get("face", "sync")),
+            found.get("kept_store", ("default", "sync")),
+        }
+        if not targets <= OFTEN:
             item.add_marker("slow")
 
 
