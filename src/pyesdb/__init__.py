@@ -13,7 +13,6 @@ with pyesdb.open("shop-data") as db:
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-from pyesdb.embedded.consumer import Consumer
 from pyesdb.embedded.database import Database, open  # noqa: A004
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.follow import Follower
@@ -108,6 +107,7 @@ if TYPE_CHECKING:
     from pyesdb.embedded.aiodatabase import AsyncDatabase, open_async
     from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
     from pyesdb.embedded.aiofollow import AsyncFollower
+    from pyesdb.embedded.consumer import Consumer
     from pyesdb.types.registry import EventTypes
 
     __version__: str
@@ -120,6 +120,7 @@ _LATER = {
     "AsyncLoaded": "pyesdb.embedded.aioevents",
     "AsyncFollower": "pyesdb.embedded.aiofollow",
     "AsyncConsumer": "pyesdb.embedded.aioconsumer",
+    "Consumer": "pyesdb.embedded.consumer",
     "EventTypes": "pyesdb.types.registry",
     "Decider": "pyesdb.deciders.decider",
     "Handled": "pyesdb.deciders.decider",

@@ -25,6 +25,13 @@ def test_import_pulls_in_no_server_or_command_line_library() -> None:
     assert not any(name.startswith("pyesdb.cli") for name in loaded)
 
 
+def test_import_leaves_out_what_not_every_program_uses() -> None:
+    loaded = set(run("import pyesdb, sys; print(*sys.modules, sep='\\n')").split())
+    later = {"types.registry", "deciders.decider", "store.consuming", "embedded.consumer"}
+    assert loaded & {f"pyesdb.{name}" for name in later} == set()
+    assert run("import pyesdb; print(pyesdb.Consumer.__name__)").strip() == "Consumer"
+
+
 def test_import_starts_no_thread_and_touches_no_signal() -> None:
     code = (
         "import signal, threading\n"

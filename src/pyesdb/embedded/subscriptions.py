@@ -1,10 +1,9 @@
 """The part of `Store` that is about persistent subscriptions."""
 
 from collections.abc import Iterable, Iterator
-from typing import Literal, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from pyesdb.embedded.calls import Calls
-from pyesdb.embedded.consumer import Consumer, thread_alive
 from pyesdb.model.errors import SubscriptionNotFound
 from pyesdb.model.outcomes import Done
 from pyesdb.model.selectors import Selector
@@ -16,8 +15,10 @@ from pyesdb.model.subscriptions import (
 )
 from pyesdb.node.handle import StoreHandle
 from pyesdb.store import subscriptions
-from pyesdb.store.consuming import Consuming
 from pyesdb.store.subscriptions import Unparking
+
+if TYPE_CHECKING:
+    from pyesdb.embedded.consumer import Consumer
 
 
 class Subscribing:
@@ -75,11 +76,14 @@ class Subscribing:
         name = subscriptions.check_name(name)
         return self._handle.ask(lambda reader: subscriptions.info(reader, name))
 
-    def consume(self, name: str, *, window: int | None = None) -> Consumer:
+    def consume(self, name: str, *, window: int | None = None) -> "Consumer":
         """A consumer; any number of them share the events, in threads and processes.
 
         `window`: how many events this one holds at most; never more than the subscription's.
         """
+        from pyesdb.embedded.consumer import Consumer, thread_alive
+        from pyesdb.store.consuming import Consuming
+
         name, share = subscriptions.check_name(name), check_share(window)
         self._handle.node.writable()
         runtime = self._handle.runtime()
