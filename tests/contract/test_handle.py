@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -673,7 +674,21 @@ def stepping(by: int) -> Callable[[int, Any], int]:
     return step
 
 
-@pytest.mark.parametrize("made", [stepping, lambda by: partial(step, by=by)])
+@dataclass(eq=False)
+class Stepper:
+    by: int
+
+    def step(self, state: int, event: Any) -> int:
+        return state + self.by
+
+    __call__ = step
+
+
+@pytest.mark.parametrize(
+    "made",
+    [stepping, lambda by: partial(step, by=by), lambda by: Stepper(by).step, Stepper],
+    ids=["enclosed", "partial", "method", "object"],
+)
 def test_a_snapshot_is_of_an_evolve_with_what_it_was_given(own_store: Any, made: Any) -> None:
     one, ten = (Decider(initial=int, evolve=made(by)) for by in (1, 10))
     own_store.append("s", [sold(0), sold(1)])

@@ -117,10 +117,13 @@ def _parts(function: Any, kinds: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _given(evolve: Any, function: Any) -> Iterator[bytes]:
-    """What was given to it when it was made: defaults, arguments of a partial, what it encloses."""
+    """What was given to it when it was made: an object, defaults, arguments of a partial, cells."""
     while isinstance(evolve, partial):
         yield from _values([*evolve.args, *sorted(evolve.keywords.items())])
         evolve = evolve.func
+    owner = getattr(evolve, "__self__", None if evolve is function else evolve)
+    own: dict[str, Any] = getattr(owner, "__dict__", {})
+    yield from _values(sorted((k, v) for k, v in own.items() if k[:2] != "__"))
     yield from _values(getattr(function, "__defaults__", None) or ())
     named: dict[str, Any] = getattr(function, "__kwdefaults__", None) or {}
     yield from _values(sorted(named.items()))
