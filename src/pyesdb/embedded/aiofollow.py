@@ -101,7 +101,7 @@ class AsyncFollower(AsyncIterator[RecordedEvent]):
                     return event
             if end is not None and loop.time() >= end:
                 if enough is None:
-                    enough = await self._in_pool(follow.look)
+                    enough = int(await self._in_pool(follow.look))
                 if follow.scanned >= enough:
                     return None
             elif not follow.behind:
