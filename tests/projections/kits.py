@@ -30,7 +30,7 @@ WRONG = "SELECT x FROM nowhere"
 LONGEST_S = 60.0
 """What a test waits for comes at once, or its failure is that it does not come."""
 
-SYNC = ("sqlite", "sqlite-connection", "alchemy-sqlite",
+SYNC = ("sqlite", "sqlite-connection", "alchemy-sqlite", "alchemy-sqlite-connection",
         "psycopg", "psycopg-connection", "psycopg-pool",
         "alchemy-postgres", "alchemy-postgres-connection")  # fmt: skip
 ASYNC = ("async-sqlite", "async-alchemy-sqlite", "async-alchemy-sqlite-connection",

@@ -10,7 +10,7 @@ from typing import Any
 import pyesdb
 from pyesdb.projections import locks, postgres, sqlite
 from pyesdb.projections.blocking import settled
-from pyesdb.projections.readmodel import POSTGRES, SQLITE, Dialect
+from pyesdb.projections.readmodel import IN_USE, POSTGRES, SQLITE, Dialect
 
 _FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _NUMBER = "SELECT txid_current()"
@@ -48,9 +48,7 @@ class AlchemyModel:
         if hasattr(self._target, "connect"):
             self._connection = await settled(self._target.connect())
         elif self._target.in_transaction():
-            raise pyesdb.RequestError(
-                "the connection has an open transaction: commit or roll it back"
-            )
+            raise pyesdb.RequestError(IN_USE)
         else:
             self._connection = self._target
         self._below = self._connection if self.blocking else self._connection.sync_connection
@@ -77,14 +75,16 @@ class AlchemyModel:
 
         self._guarding = False
         try:
-            if connection.in_transaction():  # an interrupt came between two steps
-                await settled(connection.rollback())
+            if self._transaction is not None and self._transaction.is_active:
+                await settled(self._transaction.rollback())  # an interrupt came between two steps
             for name in ("commit", "rollback"):
                 if event.contains(self._below, name, self._refuse):
                     event.remove(self._below, name, self._refuse)
             if self._key is not None and not connection.invalidated and not connection.closed:
+                theirs = connection.in_transaction()
                 await settled(connection.execute(_text(postgres.UNLOCK), {"key": self._key}))
-                await settled(connection.commit())
+                if not theirs:
+                    await settled(connection.commit())
         except SQLAlchemyError:  # a connection that is gone has no lock any more
             await settled(connection.invalidate())
         finally:
@@ -106,6 +106,7 @@ class AlchemyModel:
             self._file = lock if lock.take() else None
             return self._file is not None
         if await self.fetch(_NUMBER) != await self.fetch(_NUMBER):
+            await settled(self._connection.rollback())
             raise pyesdb.RequestError(
                 "with isolation_level='AUTOCOMMIT' every statement is a transaction of its own: "
                 "pass an engine without it"
@@ -119,6 +120,8 @@ class AlchemyModel:
 
     async def begin(self, stopped: Callable[[], bool], *, reading: bool = False) -> bool:
         """See `ReadModel.begin`."""
+        if self._connection.in_transaction():
+            raise pyesdb.RequestError(IN_USE)
         self._transaction = await settled(self._connection.begin())
         if self.dialect is SQLITE and not reading and not await self._begin_sqlite(stopped):
             await settled(self._transaction.rollback())
@@ -175,12 +178,14 @@ class AlchemyModel:
         return (await settled(self._connection.execute(_text(statement), values))).fetchone()
 
     def check(self) -> str:
-        """A transaction where a statement failed would be rolled back by its COMMIT, in silence."""
+        """Events do not see a bare COMMIT, nor a failed statement that undoes PostgreSQL's."""
         if not self._transaction.is_active:
-            return postgres.HINT
-        info = getattr(self._below.connection.driver_connection, "info", None)
-        failed = getattr(info, "transaction_status", 0) == postgres.IN_ERROR
-        return postgres.HINT if failed else ""
+            return HINT
+        raw = self._below.connection.driver_connection
+        if self.dialect is SQLITE:
+            return "" if getattr(raw, "in_transaction", True) else HINT
+        status = getattr(getattr(raw, "info", None), "transaction_status", postgres.IN_TRANSACTION)
+        return "" if status == postgres.IN_TRANSACTION else postgres.HINT
 
     def refused(self) -> str:
         """See `ReadModel.refused`."""

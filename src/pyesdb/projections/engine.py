@@ -91,8 +91,9 @@ class Work:
     def stop(self) -> None:
         """Stop as soon as the batch under way is kept; from any thread or a signal handler."""
         self.stopped = True
-        if self._feed is not None:
-            self._feed.stop()
+        feed = self._feed  # it may go at this moment
+        if feed is not None:
+            feed.stop()
 
     # -- what users ask for
 
@@ -168,12 +169,10 @@ class Work:
         model, checkpoint = self._model, self._checkpoint
         await model.open(reading=False)
         if not await model.lock(self._name, self._origin.id):
-            await model.begin(lambda: self.stopped, reading=True)
-            found = await checkpoint.read()
-            await model.rollback()
+            found = await self._seen()
             raise checkpoint.busy("another projector runs it", found.owner if found else "")
         if not await model.begin(lambda: self.stopped):
-            found = await checkpoint.read()
+            found = await self._seen()
             self._at = 0 if found is None else found.position
             return
         try:
@@ -193,13 +192,17 @@ class Work:
     async def _look(self) -> Mark | None:
         try:
             await self._model.open(reading=True)
-            await self._model.begin(lambda: False, reading=True)
-            try:
-                return await self._checkpoint.read()
-            finally:
-                await self._model.rollback()
+            return await self._seen()
         finally:
             await self._model.close()
+
+    async def _seen(self) -> Mark | None:
+        """The row; a transaction of ours, because drivers begin one that the caller would keep."""
+        await self._model.begin(lambda: False, reading=True)
+        try:
+            return await self._checkpoint.read()
+        finally:
+            await self._model.rollback()
 
     @property
     def _what(self) -> str:

@@ -14,11 +14,11 @@ from typing import Any
 import pyesdb
 from pyesdb.projections import locks
 from pyesdb.projections.blocking import entered, left, settled
-from pyesdb.projections.readmodel import POSTGRES
+from pyesdb.projections.readmodel import IN_USE, POSTGRES
 
 HINT = "a handler must not end the transaction, nor go on in one where a statement has failed"
-IN_ERROR = 3
-"""libpq's number of a transaction in which a statement has failed."""
+IN_TRANSACTION = 2
+"""libpq's number of a transaction in which no statement has failed."""
 
 SCHEMA = "SELECT current_schema()"
 TRY_LOCK = "SELECT pg_try_advisory_lock(:key)"
@@ -79,9 +79,7 @@ class PostgresModel:
             return
         given: Any = self._target
         if given.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-            raise pyesdb.RequestError(
-                "the connection has an open transaction: commit or roll it back"
-            )
+            raise pyesdb.RequestError(IN_USE)
         self._connection = given
 
     async def close(self) -> None:
@@ -90,24 +88,25 @@ class PostgresModel:
             await self.rollback()
         if self._key is not None:
             with suppress(driver().Error):  # a connection that is gone has no lock any more
-                await self.fetch(UNLOCK, key=self._key)
-                await self._settle()
+                await self._alone(UNLOCK, key=self._key)
         self._key = None
         holder, self._holder, self._connection = self._holder, None, None
         if holder is not None:
             await left(holder)
 
-    async def _settle(self) -> None:
+    async def _alone(self, statement: str, **values: Any) -> Any:
         """Outside `begin`, a connection without autocommit opens a transaction by itself."""
-        if not self._connection.autocommit:
+        idle = self._connection.info.transaction_status == driver().pq.TransactionStatus.IDLE
+        row = await self.fetch(statement, **values)
+        if idle and not self._connection.autocommit:
             await settled(self._connection.commit())
+        return row
 
     async def lock(self, name: str, store: str) -> bool:
         """See `ReadModel.lock`."""
-        schema = await self.fetch(SCHEMA)
+        schema = await self._alone(SCHEMA)
         key = lock_key(schema[0], name, store)
-        row = await self.fetch(TRY_LOCK, key=key)
-        await self._settle()
+        row = await self._alone(TRY_LOCK, key=key)
         self._key = key if row[0] else None
         return bool(row[0])
 
@@ -115,7 +114,14 @@ class PostgresModel:
         """See `ReadModel.begin`."""
         del stopped, reading  # nothing is waited for here
         self._transaction = self._connection.transaction()
-        await entered(self._transaction)
+        try:
+            entry = await entered(self._transaction)
+        except BaseException:
+            self._transaction = None  # it has undone itself
+            raise
+        if entry.savepoint_name:  # psycopg makes a savepoint of it in the caller's
+            await self.rollback()
+            raise pyesdb.RequestError(IN_USE)
         return True
 
     async def commit(self) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 import pyesdb
 
+IN_USE = "the connection has an open transaction: commit or roll it back"
+
 Target = Any
 """A path, a sqlite3.Connection, a postgresql:// address, a psycopg connection or pool, a SQLAlchemy
 engine or connection; the asynchronous ones of these in the asynchronous half."""
@@ -55,7 +57,7 @@ class ReadModel(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give back what `open` took; also after a failure."""
+        """Give back what `open` took; also after a failure. A transaction of the caller's stays."""
         ...
 
     async def lock(self, name: str, store: str) -> bool:
@@ -63,7 +65,11 @@ class ReadModel(Protocol):
         ...
 
     async def begin(self, stopped: Callable[[], bool], *, reading: bool = False) -> bool:
-        """Start a transaction; False if it was stopped while it waited for others."""
+        """Start a transaction; False if it was stopped while it waited for others.
+
+        Raises RequestError when the caller has one open on his connection: ours would be a part
+        of his, and durable when he says so.
+        """
         ...
 
     async def commit(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyesdb
 from pyesdb.projections import locks
-from pyesdb.projections.readmodel import SQLITE
+from pyesdb.projections.readmodel import IN_USE, SQLITE
 
 BUSY_S = 0.5
 """How long SQLite itself waits for another writer; then we look whether to stop, and go on."""
@@ -48,6 +48,9 @@ class SqliteModel:
         self._target = target
         self._connection: sqlite3.Connection | None = None
         self._lock: locks.FileLock | None = None
+        self._authorizing = False
+        self._begun = False
+        """Whether the transaction is ours, and not one of the caller's."""
         self._guarding = False
         self._refused = False
 
@@ -64,8 +67,9 @@ class SqliteModel:
             self._connection = _usable(self._target)
         else:
             self._connection = _connect(self._target, reading=reading)
-        if not reading:
+        if not reading:  # who only looks leaves the one of a projector on the same connection
             self._connection.set_authorizer(self._authorize)
+            self._authorizing = True
 
     def _authorize(self, action: int, *_: object) -> int:
         if self._guarding and action == sqlite3.SQLITE_TRANSACTION:
@@ -78,8 +82,9 @@ class SqliteModel:
         connection, self._connection = self._connection, None
         self._guarding = False
         if connection is not None and connection is self._target:
-            connection.set_authorizer(None)
-            if connection.in_transaction:  # an interrupt came between two steps
+            if self._authorizing:
+                connection.set_authorizer(None)
+            if self._begun and connection.in_transaction:  # an interrupt came between two steps
                 connection.execute(_ROLLBACK)
         elif connection is not None:
             connection.close()
@@ -89,10 +94,10 @@ class SqliteModel:
 
     async def lock(self, name: str, store: str) -> bool:
         """A byte of a file beside the database; what lives in memory nobody else can reach."""
-        file = next(row[2] for row in self.tx.execute("PRAGMA database_list") if row[1] == "main")
-        if not file:
+        row = await self.fetch("SELECT file FROM pragma_database_list WHERE name = 'main'")
+        if not row[0]:
             return True
-        self._lock = locks.FileLock(file, locks.number(name, store))
+        self._lock = locks.FileLock(row[0], locks.number(name, store))
         if self._lock.take():
             return True
         self._lock = None
@@ -100,10 +105,14 @@ class SqliteModel:
 
     async def begin(self, stopped: Callable[[], bool], *, reading: bool = False) -> bool:
         """See `ReadModel.begin`. Writers of the same file, rebuilds too, are waited for."""
+        if self.tx.in_transaction:
+            raise pyesdb.RequestError(IN_USE)
         while True:
+            self._begun = True
             try:
                 self.tx.execute(_BEGIN_READING if reading else _BEGIN)
             except sqlite3.OperationalError as error:
+                self._begun = False
                 if not is_busy(error):
                     raise
                 if stopped():
@@ -118,12 +127,14 @@ class SqliteModel:
         """See `ReadModel.commit`."""
         self._guarding = False
         self.tx.execute(_COMMIT)
+        self._begun = False
 
     async def rollback(self) -> None:
         """See `ReadModel.rollback`."""
         self._guarding = False
         with suppress(sqlite3.Error):  # SQLite may have rolled back by itself
             self.tx.execute(_ROLLBACK)
+        self._begun = False
 
     async def execute(self, statement: str, **values: Any) -> int:
         """See `ReadModel.execute`."""
@@ -151,7 +162,7 @@ def _usable(connection: sqlite3.Connection) -> sqlite3.Connection:
             "autocommit=True, or pass the path"
         )
     if connection.in_transaction:
-        raise pyesdb.RequestError("the connection has an open transaction: commit or roll it back")
+        raise pyesdb.RequestError(IN_USE)
     return connection
 
 
