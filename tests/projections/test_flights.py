@@ -9,12 +9,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import pyesdb
 from pyesdb.cli.demo import check, flights
+from pyesdb.cli.demo.delays import Keeper
 from pyesdb.cli.demo.loader import batches
 from pyesdb.cli.demo.source import JANUARY, store_id
 from pyesdb.projections import Projection
@@ -98,3 +100,16 @@ def test_delays_per_airline_rebuilt_while_flights_arrive(tmp_path: Path) -> None
         (store_id(carrier), place): (arrivals, expected.delay_minutes[carrier, place])
         for (carrier, place), arrivals in expected.arrivals.items()
     }
+
+
+def test_what_ends_the_demos_keeper_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step that shows the table fails by it; else it would praise what stood still."""
+
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    run: Any = SimpleNamespace(flying=["UA"])
+    monkeypatch.setattr(Keeper, "_project", full)
+    keeper = Keeper(run)
+    keeper.keep()
+    assert keeper.trouble == "OperationalError: database or disk is full"

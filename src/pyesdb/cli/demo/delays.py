@@ -72,7 +72,7 @@ class Keeper:
                     self._project(carrier)
                 if self._ended.wait(PAUSE_S):
                     return
-        except pyesdb.PyesdbError as error:
+        except (pyesdb.PyesdbError, sqlite3.Error) as error:
             self.trouble = f"{type(error).__name__}: {error}"
 
     def _project(self, carrier: str) -> None:
