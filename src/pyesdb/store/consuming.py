@@ -200,6 +200,8 @@ class Consuming(Proposing):
     def _check_full(self) -> None:
         """Raise when nothing can come: all that may be held is with those who ask for more."""
         hands = self.hands
+        if self._room() <= 0:
+            hands.look_at_time()  # what is late is in nobody's hands
         full = self._room() <= 0 and not hands.ready and not hands.unsaid
         if full and hands.held and hands.all_held_by(self._asking):
             raise WindowFull(
