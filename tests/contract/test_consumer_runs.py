@@ -210,6 +210,7 @@ def test_who_waits_learns_of_the_end(db: Any, what: str) -> None:
 
 @pytest.mark.parametrize("how", ["leaving", "nack", "skip"])
 def test_who_waits_gets_what_another_leaves(sub: Any, how: str) -> None:
+    sub.update_subscription("sub", ack_timeout=3600)
     holder = sub.consume("sub", window=1)
     event = holder.get(0)
     with sub.consume("sub") as consumer:
@@ -239,6 +240,22 @@ def test_a_thread_that_finds_the_window_in_other_hands_waits_for_them(sub: Any, 
         waiting.start()
         with pytest.raises(pyesdb.WindowFull):
             consumer.get(0)
+        consumer.ack(held)
+        waiting.join(SOON_S)
+        assert found[0].position == 3
+
+
+def test_a_consumer_that_waits_for_itself_is_not_in_the_way_of_others(sub: Any, face: Any) -> None:
+    if face.name == "async":
+        pytest.skip("the driver's tasks are gone at once; see test_async_consuming")
+    with sub.consume("sub", window=1) as consumer, sub.consume("sub") as other:
+        held = consumer.get(0)
+        found: list[Any] = []
+        waiting = threading.Thread(target=lambda: found.append(consumer.get()))
+        waiting.start()
+        while not consumer._consuming._waiting:
+            pass
+        assert [event.position for event in taken(other, 3)] == [2, 4, 6]
         consumer.ack(held)
         waiting.join(SOON_S)
         assert found[0].position == 3

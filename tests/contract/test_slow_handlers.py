@@ -99,6 +99,18 @@ def test_what_a_slow_handler_has_not_seen_goes_to_others_and_is_not_counted(
     assert list(sub.parked("sub")) == []
 
 
+def test_what_waited_long_is_claimed_anew_before_it_is_handed_out(
+    clock: Any, sub: Any, later: Any
+) -> None:
+    with sub.consume("sub") as consumer:
+        consumer.ack(consumer.get(0))
+        consumer.flush()
+        clock.move(seconds=8)
+        later.seconds += 8
+        assert consumer.get(0).position == 2
+        assert sub.subscription_info("sub").oldest_unacked == clock.now
+
+
 def test_a_page_shrinks_to_what_is_handled_in_a_short_time(sub: Any, later: Any) -> None:
     with sub.consume("sub") as consumer:
         for _ in range(6):

@@ -68,6 +68,24 @@ def test_it_can_be_read_without_writing(golden: tuple[Path, dict[str, Any]]) -> 
             ]
 
 
+def test_it_takes_persistent_subscriptions(golden: tuple[Path, dict[str, Any]]) -> None:
+    """Its file may lack the indexes of deliveries."""
+    base, seen = golden
+    with pyesdb.open(base) as db:
+        for name, content in seen["content"].items():
+            store = db.store(name)
+            store.save_subscription("sub", pyesdb.select.everything, max_retries=0)
+            wanted = [event[0] for event in content["events"]]
+            got = []
+            with store.consume("sub") as consumer:
+                while (event := consumer.get(0)) is not None:
+                    got.append(event.position)
+                    consumer.nack(event, "park" if event.position == wanted[0] else "skip")
+            assert set(got) <= set(wanted)
+            assert [parked.event.position for parked in store.parked("sub")] == [wanted[0]]
+            assert store.verify().ok
+
+
 def test_appends_go_on_where_it_ended(golden: tuple[Path, dict[str, Any]]) -> None:
     base, seen = golden
     with pyesdb.open(base) as db:

@@ -183,6 +183,8 @@ def test_a_claim_moves_the_cursor_and_only_from_where_it_is(lab: Lab) -> None:
     assert desk.claim(A, 1, 2, to=3) == [(1, 1), (2, 1)]
     assert desk.cursor == 3
     assert desk.claim(B, 3, 4, cursor=0) == []  # selected from an old cursor
+    assert desk.claim(B, 7, 8, cursor=6) == []  # or from one that never was
+    assert desk.cursor == 3
     assert desk.claim(B, 4) == []  # its stream is in flight with another consumer
     assert desk.states() == {1: IN_FLIGHT, 2: IN_FLIGHT, 4: DUE}
     assert desk.claim(B) == []  # and it stays so

@@ -41,6 +41,9 @@ from pyesdb.telemetry.log import logger
 _FIRST = 32
 _QUICK_S, _SLOW_S = 0.25, 1.0
 _PAUSE_S, _PAUSES_MAX_S = 0.01, 1.0
+_GRACE_S = 0.25
+"""A call whose time has passed looks on for so long: what it has to say takes a look of its own."""
+
 _CURSOR_LAG = 1000
 """An examined stretch without a match is recorded when it is longer than this."""
 
@@ -77,6 +80,8 @@ class Consuming(Proposing):
         """Whether somebody waits for what others of this consumer hold."""
         self._page = _FIRST
         self._together = False
+        self._idle = False
+        """Whether the last look found nothing for anybody."""
         self._pause_s = _PAUSE_S
         self._hold_until = 0.0
         """Until then nothing new is claimed (monotonic): all that was selected had to wait."""
@@ -176,7 +181,9 @@ class Consuming(Proposing):
                 if self.desk.enter(waiter):
                     self._listen(waiter)
                     limit = yield from self._find()
-                    if limit == 0:
+                    if not self._idle:  # it waits for something of its own: let others look
+                        self.desk.leave(waiter)
+                    if limit == 0 and time.monotonic() < end + _GRACE_S:
                         self.wake(but=waiter)
                         continue
                 left = end - time.monotonic()
@@ -234,6 +241,7 @@ class Consuming(Proposing):
 
     def _look(self) -> Generator[Step, Any, float]:
         hands = self.hands
+        self._idle = False
         yield from self._resolve()
         hands.look_at_time()
         self._adapt()
@@ -266,6 +274,7 @@ class Consuming(Proposing):
         if found.more:
             return 0
         self._wanted = found.full
+        self._idle = found.idle
         held_back = self._hold_until - time.monotonic() if found.events else inf
         return max(0.001, min(_wait(found), held_back))
 

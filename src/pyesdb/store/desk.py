@@ -1,7 +1,9 @@
 """A subscription in this process: who of its waiting consumers looks for all, and who is told.
 
-One of them looks and waits for what is new; it has the turn. When it has found something it hands
-the turn to the next, so an event does not wake them all. A ring is a hint, as everywhere.
+One of them looks and waits for what is new; it has the turn. When it has found something, or waits
+for something of its own, it hands the turn to the next; so an event does not wake them all. A ring
+is a hint, as everywhere. What must never happen here: a turn that nobody has while somebody wants
+it.
 """
 
 import threading
@@ -38,13 +40,12 @@ class Desk:
             return self._turn is waiter
 
     def leave(self, waiter: Waiter) -> None:
-        """Hand the turn on."""
+        """Want the turn no longer; who had it, or was woken for it, hands it on."""
         with self._mutex:
             self._queue.pop(waiter, None)
-            if self._turn is not waiter:
-                return
-            self._turn = None
-            following = next(iter(self._queue), None)
+            if self._turn is waiter:
+                self._turn = None
+            following = None if self._turn else next(iter(self._queue), None)
         if following is not None:
             following.wake()
 

@@ -22,6 +22,9 @@ PIECES = 16
 """So many pieces of the store are examined at most in one look, each as large as a page grows."""
 
 
+Row = tuple[Any, ...]
+
+
 class Wanted(msgspec.Struct, frozen=True):
     """What a consumer looks for: up to `most` events behind where it has examined the store.
 
@@ -52,6 +55,8 @@ class Look(msgspec.Struct, frozen=True):
     """Whether a lease has run out."""
     full: bool
     """Whether the window leaves no room."""
+    idle: bool
+    """Whether there is nothing at all for any consumer."""
     wait_s: float | None
 
 
@@ -88,7 +93,8 @@ def look(source: Source, wanted: Wanted, reader: Reader) -> Look | None:
         in_flight = reader.all("deliveries_in_flight", wanted.number)
         free = kept.window - len(in_flight) + wanted.unsaid
         next_due, next_late = reader.all("next_times", wanted.number, now)[0]
-        due = free > 0 and _due(reader, wanted, kept, in_flight, now)
+        rows = reader.all("due_deliveries", wanted.number, now, len(in_flight) + 1)
+        due = free > 0 and _may_have(rows, wanted, kept, in_flight)
         scanned = max(cursor, wanted.scanned) if cursor == wanted.cursor else cursor
         events: list[RecordedEvent] = []
         more = False
@@ -115,14 +121,12 @@ def look(source: Source, wanted: Wanted, reader: Reader) -> Look | None:
         due=due,
         late=next_late is not None and next_late <= now,
         full=free <= 0,
+        idle=not (rows or events or more) and free > 0,
         wait_s=max(0, min(times) - now) / 1_000_000 if times else None,
     )
 
 
-def _due(
-    reader: Reader, wanted: Wanted, kept: Kept, in_flight: list[tuple[Any, ...]], now: int
-) -> bool:
-    rows = reader.all("due_deliveries", wanted.number, now, len(in_flight) + 1)
+def _may_have(rows: list[Row], wanted: Wanted, kept: Kept, in_flight: list[Row]) -> bool:
     if not kept.in_order:
         return bool(rows)
     elsewhere = {stream for _, stream, consumer, _ in in_flight if consumer != wanted.consumer}
