@@ -12,6 +12,8 @@ import pytest
 
 import pyesdb
 from pyesdb import select
+from pyesdb.model.commands import Claim
+from pyesdb.store.runtime import StoreRuntime
 from tests.contract.tools import one
 
 SOON_S = 30.0
@@ -147,6 +149,31 @@ def test_a_cancelled_get_loses_nothing(tmp_path: Path) -> None:
             await consumer.flush()
             assert got == [1, 2, 3, 4, 5, 6]
             assert (await store.subscription_info("sub")).in_flight == 0
+
+    run(tmp_path, test)
+
+
+def test_a_claim_that_was_stored_while_its_task_was_cancelled_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = StoreRuntime.submit_async
+    cancelled: list[Any] = []
+
+    async def submit_async(self: Any, command: Any, *args: Any) -> Any:
+        outcome = await real(self, command, *args)
+        if isinstance(command, Claim) and not cancelled:
+            cancelled.append(command)
+            raise asyncio.CancelledError
+        return outcome
+
+    async def test(store: Any) -> None:
+        await store.update_subscription("sub", ack_timeout=3600)
+        async with store.consume("sub") as consumer:
+            monkeypatch.setattr(StoreRuntime, "submit_async", submit_async)
+            with pytest.raises(asyncio.CancelledError):
+                await consumer.get()
+            assert (await store.subscription_info("sub")).in_flight == 6
+            assert await taken(consumer, 6) == [1, 2, 3, 4, 5, 6]
 
     run(tmp_path, test)
 

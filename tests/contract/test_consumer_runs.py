@@ -11,6 +11,7 @@ import pytest
 
 import pyesdb
 from pyesdb import select
+from pyesdb.store.head import AsyncWaiter, SyncWaiter
 from tests.contract.test_consuming import SOON_S, seen, taken
 from tests.contract.tools import new_events, one
 
@@ -208,22 +209,42 @@ def test_who_waits_learns_of_the_end(db: Any, what: str) -> None:
     assert errors == [codes.get(what, "database_closed")] * 3
 
 
+@pytest.fixture
+def waiting_begun(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Is set when somebody has looked, found nothing, and waits."""
+    begun = threading.Event()
+    for waiter in (SyncWaiter, AsyncWaiter):
+
+        def wait(self: Any, timeout_s: float | None, real: Any = waiter.wait) -> Any:
+            begun.set()
+            return real(self, timeout_s)
+
+        monkeypatch.setattr(waiter, "wait", wait)
+    return begun
+
+
 @pytest.mark.parametrize("how", ["leaving", "nack", "skip"])
-def test_who_waits_gets_what_another_leaves(sub: Any, how: str) -> None:
+def test_who_waits_gets_what_another_leaves(
+    sub: Any, how: str, waiting_begun: threading.Event
+) -> None:
     sub.update_subscription("sub", ack_timeout=3600)
     holder = sub.consume("sub", window=1)
     event = holder.get(0)
     with sub.consume("sub") as consumer:
         assert [position for position, _ in seen(consumer)] == [2, 4, 6]
         found: list[Any] = []
-        waiting = threading.Thread(target=lambda: found.extend(taken(consumer, 1)))
+        waiting = threading.Thread(target=lambda: found.append(consumer.get()))
         waiting.start()
+        assert waiting_begun.wait(SOON_S)
         if how == "leaving":
             holder.__exit__(None, None, None)
         else:
             holder.nack(event, "retry" if how == "nack" else "skip", reason="for you")
             holder.flush()
+        waiting.join(SOON_S)
+        consumer.stop()  # if nobody has told it
         waiting.join()
+        assert found[0] is not None
         wanted = {"leaving": (1, 1, ""), "nack": (1, 2, "for you"), "skip": (3, 1, "")}
         assert (found[0].position, found[0].attempt, found[0].last_reason) == wanted[how]
         consumer.ack(found[0])
