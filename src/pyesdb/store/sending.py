@@ -23,6 +23,10 @@ from pyesdb.telemetry.log import logger
 AGAIN_S = 1.0
 """After an error it is tried again so much later."""
 
+FAR_S = 5.0
+"""What is farther off is looked at once more before: by then it may be no matter any more, and the
+timer's thread has nothing to stay for."""
+
 
 class Sending:
     """The words of one consumer, by time. `told(error)` is called when some were stored or not."""
@@ -55,6 +59,9 @@ class Sending:
         when = self._hands.next_time
         if when >= self._armed or self._stopped:
             return
+        when = min(when, time.monotonic() + FAR_S)
+        if when >= self._armed:
+            return
         with self._mutex:
             if when >= self._armed:
                 return
@@ -64,6 +71,7 @@ class Sending:
     def stop(self) -> None:
         """Nothing more is sent."""
         self._stopped = True
+        timer().drop(self._on_time)
 
     def _on_time(self) -> float | None:
         """On the timer's thread: send what waited long enough; when to come again, or never."""
@@ -79,7 +87,7 @@ class Sending:
         when = max(hands.next_time, self._not_before)
         if when == inf:
             return None
-        when = max(when, now + hands.send_after_s / 4)
+        when = max(min(when, now + FAR_S), now + hands.send_after_s / 4)
         with self._mutex:
             if when >= self._armed:
                 return None

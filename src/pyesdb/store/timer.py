@@ -43,6 +43,15 @@ class Timer:
             elif first:
                 self._changed.notify()
 
+    def drop(self, duty: Duty) -> None:
+        """Do not call `duty` any more."""
+        with self._changed:
+            left = [entry for entry in self._duties if entry[2] != duty]
+            if len(left) < len(self._duties):
+                self._duties = left
+                heapq.heapify(self._duties)
+                self._changed.notify()
+
     def _run(self) -> None:
         while True:
             duty = self._next()
