@@ -19,9 +19,9 @@ from pyesdb.store.head import AsyncWaiter
 from pyesdb.store.proposing import Ask, Step, Submit
 
 
-def task_alive(owner: Owner) -> bool:
-    """Whether a task is not done."""
-    return isinstance(owner, asyncio.Task) and not owner.done()
+def task_gone(owner: Owner) -> bool:
+    """Whether a task is done: then it has handed on what it got, as that of a `wait_for` does."""
+    return not isinstance(owner, asyncio.Task) or owner.done()
 
 
 class AsyncHandling:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Literal, Unpack
 
 from pyesdb.embedded.aiobase import AsyncStoreBase
-from pyesdb.embedded.aioconsumer import AsyncConsumer, task_alive
+from pyesdb.embedded.aioconsumer import AsyncConsumer, task_gone
 from pyesdb.model.errors import SubscriptionNotFound
 from pyesdb.model.outcomes import Done
 from pyesdb.model.selectors import Selector
@@ -76,7 +76,7 @@ class AsyncSubscribing(AsyncStoreBase):
             runtime = handle.runtime()
             row = runtime.ask(lambda reader: subscriptions.row_of(reader, name))
             source, check_open = calls.source(), handle.check_open
-            return Consuming(runtime, name, row, share, task_alive, check_open, source)
+            return Consuming(runtime, name, row, share, task_gone, check_open, source)
 
         return AsyncConsumer(make, self._in_pool, self._loop)
 

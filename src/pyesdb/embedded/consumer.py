@@ -1,9 +1,8 @@
 """`Consumer`: events of a persistent subscription, one after the other, synchronous."""
 
-import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
-from threading import get_ident
+from threading import current_thread
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -16,9 +15,11 @@ from pyesdb.store.proposing import Ask, Step, Submit
 from pyesdb.telemetry.log import logger
 
 
-def thread_alive(owner: Owner) -> bool:
-    """Whether the thread of an identifier runs."""
-    return owner in sys._current_frames()  # pyright: ignore[reportPrivateUsage]
+def thread_gone(owner: Owner) -> bool:
+    """Never: of what a thread held when it ended nobody knows whether it was handled, so what
+    follows in its streams waits for it to come again.
+    """
+    return False
 
 
 class Handling:
@@ -103,7 +104,7 @@ class Consumer(Iterator[DeliveredEvent]):
     def _next(self, timeout_s: float | None) -> DeliveredEvent | None:
         if self._consuming.stopped:
             return None
-        owner = get_ident()
+        owner = current_thread()  # not its number: that of one that ended is used again
         event = self._take(owner)
         if event is None:
             waiter = SyncWaiter()

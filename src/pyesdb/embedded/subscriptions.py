@@ -81,7 +81,7 @@ class Subscribing:
 
         `window`: how many events this one holds at most; never more than the subscription's.
         """
-        from pyesdb.embedded.consumer import Consumer, thread_alive
+        from pyesdb.embedded.consumer import Consumer, thread_gone
         from pyesdb.store.consuming import Consuming
 
         name, share = subscriptions.check_name(name), check_share(window)
@@ -89,7 +89,7 @@ class Subscribing:
         runtime = self._handle.runtime()
         row = runtime.ask(lambda reader: subscriptions.row_of(reader, name))
         source, check_open = self._calls.source(), self._handle.check_open
-        return Consumer(Consuming(runtime, name, row, share, thread_alive, check_open, source))
+        return Consumer(Consuming(runtime, name, row, share, thread_gone, check_open, source))
 
     def parked(
         self, name: str, *, after: int = 0, limit: int | None = None

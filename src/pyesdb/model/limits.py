@@ -36,7 +36,9 @@ SUBSCRIPTION_WINDOW_MAX = 10_000
 SUBSCRIPTION_RETRIES_MAX = 1_000
 """The setting max_retries of a subscription."""
 
-ACK_TIMEOUT_MIN_US = 1_000
+ACK_TIMEOUT_MIN_US = 100_000
+"""A claim must be stored within a quarter of it, also on a busy disk, or it is returned unseen."""
+
 ACK_TIMEOUT_MAX_US = 86_400_000_000
 """A day: more is a mistake of units, and a lost consumer would hold its events for as long."""
 

@@ -106,7 +106,7 @@ def _ack_timeout(value: object) -> int:
     us = round(seconds(value, "ack_timeout") * 1_000_000)
     if not limits.ACK_TIMEOUT_MIN_US <= us <= limits.ACK_TIMEOUT_MAX_US:
         raise InvalidConfig(
-            f"ack_timeout must be from 0.001 to 86,400 seconds, not {value!r:.60}: "
+            f"ack_timeout must be from 0.1 to 86,400 seconds, not {value!r:.60}: "
             "it is in seconds, not milliseconds"
         )
     return us

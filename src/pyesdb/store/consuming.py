@@ -28,7 +28,6 @@ from pyesdb.model.errors import (
     WindowFull,
 )
 from pyesdb.model.ids import uuid7_bytes
-from pyesdb.model.limits import CLAIM_EVENTS_MAX
 from pyesdb.store.hands import Hands, Owner
 from pyesdb.store.head import Waiter
 from pyesdb.store.looking import Look, Wanted, look
@@ -38,8 +37,6 @@ from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.subscriptions import Row, selector_of
 from pyesdb.telemetry.log import logger
 
-_FIRST = 32
-_QUICK_S, _SLOW_S = 0.25, 1.0
 _PAUSE_S, _PAUSES_MAX_S = 0.01, 1.0
 _GRACE_S = 0.25
 """A call whose time has passed looks on for so long: what it has to say takes a look of its own."""
@@ -57,12 +54,12 @@ class Consuming(Proposing):
         name: str,
         row: Row,
         share: int | None,
-        alive: Callable[[Owner], bool],
+        gone: Callable[[Owner], bool],
         check_open: Callable[[], None],
         source: Source | None = None,
     ) -> None:
         number, selector, kept, cursor = row
-        hands = Hands(urandom(16), kept, alive)
+        hands = Hands(urandom(16), kept, gone)
         super().__init__(runtime, number, hands, cursor, self._unheard)
         self.source = source or runtime
         self.name = name
@@ -78,13 +75,13 @@ class Consuming(Proposing):
         """Who asks for more, and waits for it."""
         self._wanted = False
         """Whether somebody waits for what others of this consumer hold."""
-        self._page = _FIRST
         self._together = False
         self._idle = False
         """Whether the last look found nothing for anybody."""
         self._pause_s = _PAUSE_S
         self._hold_until = 0.0
-        """Until then nothing new is claimed (monotonic): all that was selected had to wait."""
+        self._hold_streams: set[str] = set()
+        """Until then nothing new of these is claimed (monotonic): all that was selected waits."""
         self.desk = runtime.desk(self.number)
         self.desk.hands.add(hands)
 
@@ -244,16 +241,17 @@ class Consuming(Proposing):
         self._idle = False
         yield from self._resolve()
         hands.look_at_time()
-        self._adapt()
+        if not hands.ready:
+            self.pace.handled(hands.lease_s)
         most = self._room()
         if most <= 0 and not hands.unsaid:
             self._wanted = True
-            return inf
+            return max(0.001, hands.late_at - time.monotonic())
         wanted = Wanted(
             self.number,
             hands.lease.consumer,
             self._selector,
-            min(most, self._page),
+            min(most, self.pace.page),
             hands.unsaid,
             self.cursor,
             self.scanned,
@@ -263,11 +261,12 @@ class Consuming(Proposing):
             raise SubscriptionRemoved("removed")
         self._adopt(found)
         if found.late:
+            yield from self._say()  # what is said in time is not counted
             yield Submit(c.with_digest(c.Tick, uuid7_bytes(), self.number))
             return 0
-        selected = found.events and time.monotonic() >= self._hold_until
+        selected = found.events and (found.more or not self._held_back(found))
         if most > 0 and (found.due or selected or self._far(found)):
-            return (yield from self._claim(found, min(most, self._page)))
+            return (yield from self._claim(found, min(most, self.pace.page)))
         if hands.unsaid:
             yield from self._say()
             return 0
@@ -289,6 +288,12 @@ class Consuming(Proposing):
         self.cursor, self.scanned = found.cursor, found.scanned
         if found.events:  # they are not claimed yet
             self.scanned = found.events[0].position - 1
+
+    def _held_back(self, found: Look) -> bool:
+        """Whether all that is selected is of streams that had to wait a moment ago."""
+        if time.monotonic() >= self._hold_until:
+            return False
+        return all(event.stream in self._hold_streams for event in found.events)
 
     def _far(self, found: Look) -> bool:
         return found.scanned - found.cursor >= _CURSOR_LAG
@@ -324,6 +329,7 @@ class Consuming(Proposing):
             self._wanted = True
             return 0 if self._together else _wait(found)
         stale = self.cursor != found.cursor and not taken
+        self.pace.passed(taken)
         if said or found.more or stale:
             return 0
         if not found.events:
@@ -331,42 +337,36 @@ class Consuming(Proposing):
         self._wanted = True  # what it selected waits for others: in small steps, then
         pause = self._pause()
         self._hold_until = time.monotonic() + pause
+        self._hold_streams = {event.stream for event in found.events}
         return pause
-
-    def _adapt(self) -> None:
-        """Pages as large as are handled in a short time: what is not handed out yet grows old."""
-        if self.received is None or self.hands.ready:
-            return
-        count, since = self.received
-        self.received = None
-        took = time.monotonic() - since
-        slow = min(_SLOW_S, self.hands.lease_s / 8)
-        if took > slow:
-            self._page = max(1, int(count * slow / took))
-        elif took < min(_QUICK_S, slow / 2) and count >= self._page:
-            self._page = min(CLAIM_EVENTS_MAX, self._page * 2)
 
     # -- settling
 
     def flush(self, waiter: Waiter) -> Steps:
         """What was said is durable; raises why it is not."""
         self._waiting.append(waiter)
+        self.flushing.append(waiter)
+        others: set[bytes] | None = None
         try:
             while True:
                 self.check()
                 yield from self._resolve()
                 if self.hands.unsaid:
                     yield from self._say()
-                elif self.sending.busy:
-                    yield Wait(None)
-                else:
-                    return
+                    continue
+                if not self.sending.busy:  # then what others were saying when all was said
+                    speaking = self.speaking
+                    others = speaking if others is None else others & speaking
+                    if not others:
+                        return
+                yield Wait(None)
         except Ended as error:
             self._end(error)
             self.check()
             raise
         finally:
             self._waiting.remove(waiter)
+            self.flushing.remove(waiter)
 
     def close(self, waiter: Waiter) -> Steps:
         """Say what is unsaid and return what is held; nothing is counted."""

@@ -19,6 +19,7 @@ from pyesdb.model.commands import Nack
 from pyesdb.model.errors import RequestError
 from pyesdb.model.limits import CLAIM_EVENTS_MAX, REASON_CHARACTERS_MAX
 from pyesdb.model.subscriptions import DeliveredEvent, Lease
+from pyesdb.telemetry.clock import now_us
 
 Owner = object
 """A thread or a task."""
@@ -46,11 +47,13 @@ class Held(NamedTuple):
 
 
 class Hands:
-    """The events of one consumer. `alive(owner)`: whether a thread or task may still settle."""
+    """The events of one consumer. `gone(owner)`: whether what he holds is in the hands of whoever
+    asks next; else it is his until it is settled or its lease runs out, whatever became of him.
+    """
 
-    def __init__(self, consumer: bytes, kept: Kept, alive: Callable[[Owner], bool]) -> None:
+    def __init__(self, consumer: bytes, kept: Kept, gone: Callable[[Owner], bool]) -> None:
         self._mutex = threading.Lock()
-        self._alive = alive
+        self._gone = gone
         self.ready: deque[DeliveredEvent] = deque()
         self.held: dict[int, Held] = {}
         self._late: set[int] = set()
@@ -62,7 +65,9 @@ class Hands:
         self.since = inf
         """Since when something is unsaid (monotonic seconds)."""
         self.stale_at = inf
-        """When what is ready is not handed out any more, but returned."""
+        """When what is ready is not handed out any more, but returned (monotonic seconds)."""
+        self._stale_us = 0
+        """The same by the clock of leases, which runs on while a machine sleeps."""
         self._until = 0.0
         self.lease = Lease(consumer, kept.epoch)
         self.adopt(kept)
@@ -95,7 +100,10 @@ class Hands:
             for event in found:  # what comes again was too late where it is still held
                 self._let_go(event.position)
             stale_at = claimed + self.lease_s / 4
-            self.stale_at = min(self.stale_at, stale_at) if self.ready else stale_at
+            stale_us = now_us() + round((stale_at - time.monotonic()) * 1_000_000)
+            if self.ready:
+                stale_at, stale_us = min(self.stale_at, stale_at), min(self._stale_us, stale_us)
+            self.stale_at, self._stale_us = stale_at, stale_us
             self._until = claimed + self.lease_s
             self.ready.extend(found)
 
@@ -104,7 +112,7 @@ class Hands:
         if not self.ready:
             return None
         with self._mutex:
-            if time.monotonic() > self.stale_at:
+            if time.monotonic() > self.stale_at or now_us() > self._stale_us:
                 self._return_ready()
             for index, event in enumerate(self.ready):
                 if self._may_have(owner, event.stream):
@@ -122,13 +130,13 @@ class Hands:
         if not self._in_order:
             return True
         owners = self._streams.get(stream)
-        return owners is None or all(o == owner or not self._alive(o) for o in owners)
+        return owners is None or all(o == owner or self._gone(o) for o in owners)
 
     def all_held_by(self, owners: Collection[Owner]) -> bool:
         """Whether nobody but these, and those who are gone, holds anything."""
         with self._mutex:
             return all(
-                held.owner in owners or not self._alive(held.owner) for held in self.held.values()
+                held.owner in owners or self._gone(held.owner) for held in self.held.values()
             )
 
     # -- what is said of them
@@ -151,7 +159,7 @@ class Hands:
                 return
             done: list[int] = []
             for position, other in self.held.items():  # in the order of handing out
-                if other.owner == held.owner or not self._alive(other.owner):
+                if other.owner == held.owner or self._gone(other.owner):
                     done.append(position)
                 if position == last.position:
                     break
@@ -267,8 +275,14 @@ class Hands:
                 if len(self._late) > _LATE_MAX:
                     self._late.clear()
                 self._late.update(late)
-            if late or now > self.stale_at:
+            if late or now > self.stale_at or now_us() > self._stale_us:
                 self._return_ready()
+
+    @property
+    def late_at(self) -> float:
+        """When the next lease of what is held runs out (monotonic seconds)."""
+        with self._mutex:
+            return min([held.until for held in self.held.values()], default=inf)
 
     def return_ready(self) -> None:
         """Give back what is not handed out; no attempt counts."""
@@ -280,6 +294,11 @@ class Hands:
         self.ready.clear()
         self.stale_at = inf
         self._has_spoken()
+
+    def abandon(self) -> None:
+        """After fork, in the child: what is held is in the parent's hands."""
+        self._mutex = threading.Lock()
+        self.ready, self.held, self._late, self._streams = deque(), {}, set(), {}
 
     @property
     def empty(self) -> bool:

@@ -4,6 +4,7 @@ What must never happen here: a claim or a word whose outcome is not known and th
 claim that is committed and whose events are in nobody's hands.
 """
 
+import threading
 import time
 from collections.abc import Callable, Generator
 from functools import partial
@@ -16,7 +17,9 @@ from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.outcomes import Done
 from pyesdb.model.subscriptions import DeliveredEvent, Lease, delivered
 from pyesdb.store.hands import Hands, Said
+from pyesdb.store.head import Waiter
 from pyesdb.store.looking import events_at
+from pyesdb.store.pace import Pace
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import Source
 from pyesdb.store.runtime import StoreRuntime
@@ -74,22 +77,39 @@ class Proposing:
         self.number = number
         self.hands = hands
         self.sending = Sending(runtime, number, hands, told)
-        self.received: tuple[int, float] | None = None
-        """How many events the last claim gave, and when (monotonic seconds)."""
+        self.pace = Pace()
         self.cursor = self.scanned = cursor
         """Where the subscription stood, and how far it was examined behind that."""
         self.unknown: list[Pending] = []
+        self._mutex = threading.Lock()
+        self._under_way: set[bytes] = set()
+        """Ids of those of them for whose outcome somebody waits: nobody else asks for it."""
+        self.flushing: list[Waiter] = []
+
+    @property
+    def speaking(self) -> set[bytes]:
+        """Commands that say something, and of which it is not known whether that is stored."""
+        return {pending.command.id for pending in list(self.unknown) if pending.said}
 
     def _propose(self, pending: Pending, *, again: bool = False) -> Generator[Step, Any, Any]:
         """Have a command decided; while that is not known it is kept, to be asked again."""
-        if not again:
-            self.unknown.append(pending)
+        try:
+            if not again:
+                self._under_way.add(pending.command.id)
+                self.unknown.append(pending)
+            return (yield from self._decided(pending, again=again))
+        finally:
+            self._under_way.discard(pending.command.id)
+            for waiter in list(self.flushing):
+                waiter.wake()
+
+    def _decided(self, pending: Pending, *, again: bool) -> Generator[Step, Any, Any]:
         try:
             outcome = yield Submit(pending.command)
         except OutcomeUnknown:
             if again:
                 raise
-            return (yield from self._propose(pending, again=True))
+            return (yield from self._decided(pending, again=True))
         except PyesdbError:
             if not again or time.monotonic() > pending.made + _EXPIRED_S:
                 self.unknown.remove(pending)
@@ -122,7 +142,7 @@ class Proposing:
         self.hands.receive(given, pending.made)
         if cursor != self.cursor:
             self.cursor = self.scanned = cursor
-        self.received = (len(given), time.monotonic())
+        self.pace.received(given)
         self.sending.arm()
         return bool(given), taken, alone
 
@@ -148,8 +168,11 @@ class Proposing:
     def _resolve(self) -> Steps:
         """Commands of which nobody knows what became of them: ask again, with their own ids."""
         for pending in list(self.unknown):
-            if pending in self.unknown:
-                yield from self._propose(pending, again=True)
+            with self._mutex:
+                if pending not in self.unknown or pending.command.id in self._under_way:
+                    continue
+                self._under_way.add(pending.command.id)
+            yield from self._propose(pending, again=True)
 
 
 def _read(source: Source, positions: list[int], reader: Reader) -> list[RecordedEvent]:

@@ -345,6 +345,9 @@ class StoreRuntime:
 
     def abandon(self) -> list[object]:
         """After fork, in the child: nothing here is used or closed any more."""
+        for desk in list(self.desks.values()):
+            for hands in list(desk.hands):
+                hands.abandon()
         return [self, *self.outbox.abandon(), *self.readers.abandon()]
 
 
