@@ -11,7 +11,7 @@ import pytest
 
 import pyesdb
 from pyesdb import select
-from pyesdb.store import consuming, hands, proposing, sending
+from pyesdb.store import consuming, hands, pace, proposing, sending
 from pyesdb.store.timer import timer
 from tests.contract.test_consuming import SOON_S, taken
 from tests.contract.tools import one
@@ -31,7 +31,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Moves the monotonic clock of consumers."""
     ahead = SimpleNamespace(seconds=0.0)
     fake = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead.seconds)
-    for module in (consuming, hands, proposing, sending):
+    for module in (consuming, hands, pace, proposing, sending):
         monkeypatch.setattr(module, "time", fake)
     return ahead
 
