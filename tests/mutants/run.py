@@ -65,11 +65,20 @@ def load(names: list[str]) -> list[Mutant]:
 
 def pytest(tests: list[str], src: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Runs tests against a copy of the sources; PYTHONPATH goes before an editable install."""
-    plugin = ("-p", "tests.mutants.guard", f"--pyesdb-src={src}", "-p", "no:hypothesispytest")
+    plugin = (
+        "-p",
+        "tests.mutants.guard",
+        f"--pyesdb-src={src}",
+        "-p",
+        "pytest_timeout",
+        "-p",
+        "xdist",
+    )
     path = {
         "PYTHONPATH": f"{src}{os.pathsep}{ROOT}",
         "PYTHONDONTWRITEBYTECODE": "1",
         "TESTS_REPLAY": "0",
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # half of the time of a short test is their import
     }
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-qx", "--tb=short", *plugin, *options, *tests],
