@@ -3,7 +3,7 @@
 # locks, so a changed lock is installed by whichever target runs next.
 
 PYTHON  ?= $(shell tools/find-python.sh)
-JOBS    ?= 2
+JOBS    ?= 3
 MINUTES ?= 10
 PYTHONS ?= 3.12 3.13
 VENV    := .venv

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from tests.machine.plugin import replayed  # noqa: F401  (a fixture for every session)
+from tests.machine.plugin import Recorder, replayed  # noqa: F401  (a fixture for every session)
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +28,16 @@ def runner() -> Iterator[Any]:
     running = Runner()
     yield running
     running.close()
+
+
+@pytest.fixture
+def unrecorded(replayed: Recorder) -> Iterator[None]:  # noqa: F811
+    """For tests whose entries are not replayed: of many events that say nothing of the machine, or
+    under another rule of it, of which a replay cannot know.
+    """
+    replayed.paused = True
+    yield
+    replayed.paused = False
 
 
 FACES = ("sync", "async")
@@ -45,8 +55,9 @@ same below both faces, so one is enough for most. An idle one closes its files b
 if "TESTS_KINDS" in os.environ:  # a shorter run, for another interpreter
     KINDS = {kind: KINDS[kind] for kind in os.environ["TESTS_KINDS"].split(",")}
 
-OFTEN = {("default", "sync"), ("default", "async"), ("created", "sync")}
-"""The targets of every run; tests on the others are slow: `make slow` has them."""
+OFTEN = "default"
+"""The kind of every run; tests on the others are slow: `make slow` has them. What does not depend
+on the kind is tested on a created store, `own_store`."""
 
 TARGETS = [(kind, name) for kind, faces in KINDS.items() for name in faces]
 
@@ -78,11 +89,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = filter(wanted, items)
     for item in items:
         found = params(item)
-        targets = {
-            (found.get("store", "default"), found.get("face", "sync")),
-            found.get("kept_store", ("default", "sync")),
-        }
-        if not targets <= OFTEN:
+        kinds = {found.get("store", OFTEN), found.get("kept_store", (OFTEN,))[0]}
+        if kinds != {OFTEN}:
             item.add_marker("slow")
 
 

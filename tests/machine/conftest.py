@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.machine.lab import Lab
-from tests.machine.plugin import Recorder
 
 
 @pytest.fixture
@@ -16,11 +15,3 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     made = Lab(tmp_path / "store.db")
     yield made
     made.close()
-
-
-@pytest.fixture
-def unrecorded(replayed: Recorder) -> Iterator[None]:
-    """For tests that change a rule of the machine: a replay cannot know of it."""
-    replayed.paused = True
-    yield
-    replayed.paused = False

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tests.machine.plugin import Recorder
 from tests.projections.kits import KINDS, OFTEN, Kit, needs_postgres
 
 
@@ -84,8 +83,5 @@ def lite(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kit]:
 
 
 @pytest.fixture(autouse=True)
-def unrecorded(replayed: Recorder) -> Iterator[None]:
-    """Nothing here is about the machine: what is written is not replayed at the end."""
-    replayed.paused = True
-    yield
-    replayed.paused = False
+def nothing_of_the_machine(unrecorded: None) -> None:
+    """What is written here is not replayed at the end."""

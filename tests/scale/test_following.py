@@ -25,6 +25,7 @@ from tests.contract.test_follow import taken
 from tests.contract.tools import new_events, one, output_of, positions
 from tests.scale.tools import let_rest, node_of, store_files, threads
 
+pytestmark = pytest.mark.usefixtures("unrecorded")  # many events, and nothing new for the machine
 SOON_S = 30.0
 
 
