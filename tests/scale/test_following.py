@@ -356,7 +356,8 @@ def test_idle_followers_are_not_woken_and_hold_nothing(
             await asyncio.sleep(0)
             assert fills == []
             await asyncio.to_thread(let_rest, store)
-            assert store_files(tmp_path / "data") == []
+            while store_files(tmp_path / "data"):  # noqa: ASYNC110  (the poller may look now)
+                await asyncio.sleep(0.001)
             assert threads() <= before
             await source.append("a", one())
             assert {(await task).position for task in tasks} == {2}
@@ -570,8 +571,20 @@ def test_a_removal_is_told_without_a_poller(tmp_path: Path) -> None:
         follower.stop()
 
 
+def test_a_store_at_rest_rests_again_behind_a_look(store: pyesdb.Store, tmp_path: Path) -> None:
+    store.append("a", one())
+    watched = poller.Watched(runtime_of(store), 0.0)
+    watched.look(0.0)
+    assert store_files(tmp_path / "data") != []
+    let_rest(store)
+    watched.look(0.0)
+    assert store_files(tmp_path / "data") == []
+
+
 class Told:
     """A store as the poller sees it."""
+
+    open = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
