@@ -40,7 +40,7 @@ def unrecorded(replayed: Recorder) -> Iterator[None]:  # noqa: F811
     replayed.paused = False
 
 
-FACES = ("sync", "async")
+FACES = tuple(os.environ.get("TESTS_FACES", "sync,async").split(","))
 KINDS: dict[str, tuple[str, ...]] = {
     "default": FACES,
     "created": FACES,
@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kinds of stores, and the faces on which the contract is tested: how a store came to be is the
 same below both faces, so one is enough for most. An idle one closes its files before each call."""
 
-if "TESTS_KINDS" in os.environ:  # a shorter run, for another interpreter
+if "TESTS_KINDS" in os.environ:  # a shorter run, for another interpreter (as TESTS_FACES is)
     KINDS = {kind: KINDS[kind] for kind in os.environ["TESTS_KINDS"].split(",")}
 
 OFTEN = "default"
@@ -84,7 +84,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def wanted(item: pytest.Item) -> bool:
         found = params(item)
-        return found.get("face", "sync") in KINDS.get(found.get("store"), FACES)
+        return found.get("face", FACES[0]) in KINDS.get(found.get("store"), FACES)
 
     items[:] = filter(wanted, items)
     for item in items:

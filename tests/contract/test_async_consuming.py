@@ -13,6 +13,7 @@ import pytest
 import pyesdb
 from pyesdb import select
 from pyesdb.model.commands import Claim
+from pyesdb.store.head import AsyncWaiter
 from pyesdb.store.runtime import StoreRuntime
 from tests.contract.tools import one
 
@@ -173,7 +174,11 @@ def test_a_claim_that_was_stored_while_its_task_was_cancelled_is_not_forgotten(
             with pytest.raises(asyncio.CancelledError):
                 await consumer.get()
             assert (await store.subscription_info("sub")).in_flight == 6
+            waits: list[Any] = []
+            monkeypatch.setattr(AsyncWaiter, "wait", lambda *of: waits.append(of))
             assert await taken(consumer, 6) == [1, 2, 3, 4, 5, 6]
+            assert waits == []  # they are there, and are given at once
+            monkeypatch.undo()
 
     run(tmp_path, test)
 

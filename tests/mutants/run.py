@@ -28,7 +28,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-PARALLEL = 2
+PARALLEL = 3
 TIMEOUT_S = 90
 """How long the test of one mutant may run; a mutant that hangs is noticed as well."""
 

@@ -239,7 +239,8 @@ class Consuming(Proposing):
     def _look(self) -> Generator[Step, Any, float]:
         hands = self.hands
         self._idle = False
-        yield from self._resolve()
+        if (yield from self._resolve()):
+            return 0
         hands.look_at_time()
         if not hands.ready:
             self.pace.handled(hands.lease_s)

@@ -165,14 +165,20 @@ class Proposing:
             command = c.with_digest(c.Settle, uuid7_bytes(), *place, said.acks, said.nacks)
             yield from self._propose(Pending(command, said, [], time.monotonic()))
 
-    def _resolve(self) -> Steps:
-        """Commands of which nobody knows what became of them: ask again, with their own ids."""
+    def _resolve(self) -> Generator[Step, Any, bool]:
+        """Commands of which nobody knows what became of them: ask again, with their own ids.
+
+        Whether there were any: what came out of them may be in the hands.
+        """
+        found = False
         for pending in list(self.unknown):
             with self._mutex:
                 if pending not in self.unknown or pending.command.id in self._under_way:
                     continue
                 self._under_way.add(pending.command.id)
             yield from self._propose(pending, again=True)
+            found = True
+        return found
 
 
 def _read(source: Source, positions: list[int], reader: Reader) -> list[RecordedEvent]:
