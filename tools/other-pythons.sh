@@ -1,5 +1,5 @@
 #!/bin/sh
-# other-pythons.sh 3.12 3.13: the tests (without the slow ones, the docs and the command line) on
+# other-pythons.sh 3.12 3.13: the tests (without the slow ones, and those of tools and pages) on
 # each of these interpreters that this machine has; the absent ones are named. The contract is run on
 # the asynchronous half, which is over the other one and closer to what differs between versions.
 set -eu
@@ -32,7 +32,8 @@ for version in "$@"; do
     fi
     echo "pythons: $("$env/bin/python" --version)"
     TESTS_KINDS=default TESTS_FACES=async "$env/bin/python" -m pytest -q -n "${JOBS:-2}" --dist loadgroup -m "not stress and not slow" \
-        --ignore tests/docs --ignore tests/cli
+        --ignore tests/docs --ignore tests/cli --ignore tests/verify --ignore tests/operations \
+        --ignore tests/transfer --ignore tests/tidy --ignore tests/surface
     ran="$ran $version"
 done
 echo "pythons: passed on${ran:- none of them}; absent:${absent:- none}"
