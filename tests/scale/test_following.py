@@ -581,10 +581,31 @@ def test_a_store_at_rest_rests_again_behind_a_look(store: pyesdb.Store, tmp_path
     assert store_files(tmp_path / "data") == []
 
 
+def test_a_store_that_came_to_rest_within_a_look_rests_behind_it(
+    store: pyesdb.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append("a", one())
+    runtime = runtime_of(store)
+    watched = poller.Watched(runtime, 0.0)
+    real = runtime.look
+
+    def look() -> None:
+        let_rest(store)
+        real()
+
+    monkeypatch.setattr(runtime, "look", look)
+    watched.look(0.0)
+    assert store_files(tmp_path / "data") == []
+    monkeypatch.undo()
+    assert list(store.read("a"))
+    watched.look(0.0)
+    assert store_files(tmp_path / "data") != []  # it is in use again
+
+
 class Told:
     """A store as the poller sees it."""
 
-    open = True
+    resting = False
 
     def __init__(self, path: Path) -> None:
         self.path = path

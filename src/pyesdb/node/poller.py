@@ -55,10 +55,9 @@ class Watched:
         self.due = now + (OFTEN_S if self.quiet < QUIET else SELDOM_S)
 
     def _ask(self) -> None:
-        rested = not self.runtime.open
         try:
             self.runtime.look()
-            if rested:
+            if self.runtime.resting:
                 self.runtime.rest()
         except PyesdbError:
             self.runtime.doubt()  # who waits meets the error by himself

@@ -76,6 +76,8 @@ class StoreRuntime:
         self.failure = ""
         self.used = time.monotonic()
         """When it was used last (monotonic seconds); duties do not count."""
+        self._left = self.used
+        """What `used` was when it was last let rest."""
         self.ages: bool | None = None
         """Whether it has streams with a max_age; None: nobody has looked."""
         self.shown = False
@@ -318,8 +320,14 @@ class StoreRuntime:
         """How many it has, about: file and log of each connection, index of the log, lock file."""
         return 4 + 2 * self.readers.peak
 
+    @property
+    def resting(self) -> bool:
+        """Whether nobody used it since it was last let rest: whoever opens it closes it."""
+        return self._left == self.used
+
     def rest(self) -> bool:
         """Close the files if nobody uses them; the next call opens them. Whether none is open."""
+        self._left = self.used
         self.outbox.alone(self._close_files)
         return not self.open
 
