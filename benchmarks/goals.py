@@ -139,6 +139,7 @@ GOALS = [
     *_conditions("tasks", row5_conditions.MANY, _TASKS, _UMA),
     *_soon("pyesdb"),
     *_soon(_TASKS),
+    Goal("given", _R6, row6_following.GIVEN, "pyesdb", None, 1000, at_most=True),
     Goal("acked", _R6, row6_following.HANDLED, "pyesdb", None, 1000, at_most=True),
     Goal("follow-umadb", _R6, row6_following.FOLLOW, "pyesdb", "umadb", 1.0),
     Goal("consume", _R6, row6_following.CONSUME, "pyesdb", None, 30_000),

@@ -1,8 +1,10 @@
 """Following: how soon what is appended is with who follows, and how fast what is stored is read so.
 
 A latency is the time from before the append is called until the event is in the hands of the
-follower, or handled, acknowledged and the acknowledgement on disk; so the commit is in it, and
-stands beside it alone. A writer appends an event each millisecond, so that nothing queues.
+follower, or of the consumer; or until it is handled, acknowledged, and the acknowledgement on disk.
+So the commit of the append is in it, and stands beside it alone; a consumer's claim and its
+acknowledgement are a commit each. A writer appends an event and pauses, for so long that nothing
+queues.
 UmaDB has no acknowledgements; what it sends is compared with what is consumed and acknowledged.
 """
 
@@ -26,11 +28,13 @@ from pyesdb import NewEvent, select
 
 TITLE = "Following"
 SOON, LATE = "append to follower, median", "append to follower, 99 %"
+GIVEN, GIVEN_LATE = "append to consumer, median", "append to consumer, 99 %"
 HANDLED, HANDLED_LATE = "append to acknowledged, median", "append to acknowledged, 99 %"
 FOLLOW, CONSUME = "follow what is stored", "consume and acknowledge"
 COMMIT = "pyesdb append"
 """The append alone, beside what is with a follower."""
-PAUSE_S = 0.001
+PAUSE_S, LONG_PAUSE_S = 0.001, 0.005
+"""Between appends; the longer one where a consumer commits in between as well."""
 LONGEST_S = 60.0
 GROUP = "benchmark"
 Times = tuple[float, float]
@@ -50,7 +54,7 @@ class Subscribed(Protocol):
 
 
 class Following(ours.Ours):
-    """PyESDB with a follower."""
+    """PyESDB: a follower, and a persistent subscription."""
 
     def feed(self, after: int) -> Iterator[bytes]:
         """Iterate over follow."""
@@ -60,12 +64,8 @@ class Following(ours.Ours):
         """The head."""
         return self.store.read_all(backwards=True, limit=1).head
 
-
-class Consuming(Following):
-    """PyESDB with a persistent subscription; each event is acknowledged."""
-
-    def feed(self, after: int) -> Iterator[bytes]:
-        """Iterate over a consumer; behind an event's use its acknowledgement is on disk."""
+    def consume(self, after: int) -> Iterator[bytes]:
+        """Iterate over a consumer; each event is acknowledged."""
         store = self.store
         store.save_subscription(GROUP, select.everything, exist_ok=True)
         store.reset_subscription(GROUP, after=after)
@@ -103,7 +103,9 @@ def _percentiles(times: Sequence[float]) -> Times:
     return median(ordered) * 1e6, ordered[int(len(ordered) * 0.99)] * 1e6
 
 
-def _latencies(side: Any, feed: Callable[[int], Iterator[bytes]], count: int) -> Times:
+def _latencies(
+    side: Any, feed: Callable[[int], Iterator[bytes]], count: int, pause_s: float = PAUSE_S
+) -> Times:
     """Appends of one thread, received by another one."""
     began: list[float] = []
     times: list[float] = []
@@ -127,7 +129,7 @@ def _latencies(side: Any, feed: Callable[[int], Iterator[bytes]], count: int) ->
         side.append(
             stream_name(number % 100), number // 100, BODIES[number % 1000 : number % 1000 + 1]
         )
-        time.sleep(PAUSE_S)
+        time.sleep(pause_s)
     receiving.join(LONGEST_S)
     if len(times) != count:
         raise ValueError(f"{len(times)} of {count} events came within {LONGEST_S:.0f} s")
@@ -204,9 +206,9 @@ def _rate(feed: Callable[[int], Iterator[bytes]], events: int) -> float:
 
 
 @contextmanager
-def _consuming(folder: Path) -> Iterator[Consuming]:
+def _following(folder: Path) -> Iterator[Following]:
     with pyesdb.open(folder / "data") as database:
-        yield Consuming(database.store())
+        yield Following(database.store())
 
 
 @contextmanager
@@ -216,7 +218,7 @@ def _uma(folder: Path) -> Iterator[UmaFollowing]:
         yield cast("UmaFollowing", side)
 
 
-OPENERS: dict[str, Opener] = {"pyesdb": _consuming, "umadb": _uma}
+OPENERS: dict[str, Opener] = {"pyesdb": _following, "umadb": _uma}
 
 
 def run(plan: Plan) -> list[Case]:
@@ -225,7 +227,7 @@ def run(plan: Plan) -> list[Case]:
 
 
 def _soon(plan: Plan) -> list[Case]:
-    count = max(10, int(plan.seconds / PAUSE_S / 4))
+    count = max(10, int(plan.seconds / LONG_PAUSE_S))
     with ExitStack() as stack:
         tasks: dict[str, Opener] = {"pyesdb tasks": ours.embedded_async}
         opened, absent = open_all(stack, OPENERS | tasks, plan.folder / "soon")
@@ -239,9 +241,15 @@ def _soon(plan: Plan) -> list[Case]:
         measures[COMMIT] = lambda: _commits(mine, count)
         measures["pyesdb tasks"] = lambda: loop.runner.run(_latencies_async(loop.store, count))
         seen = Case(SOON, "us", absent=dict(absent)), Case(LATE, "us")
+        given = Case(GIVEN, "us"), Case(GIVEN_LATE, "us")
+        consumed = {"pyesdb": lambda: _latencies(mine, mine.consume, count, LONG_PAUSE_S)}
         handled = Case(HANDLED, "us"), Case(HANDLED_LATE, "us")
-        acked = {"pyesdb": lambda: _latencies(mine, mine.handled, count)}
-        return [*_both(seen, measures, plan.rounds), *_both(handled, acked, plan.rounds)]
+        acked = {"pyesdb": lambda: _latencies(mine, mine.handled, count, LONG_PAUSE_S)}
+        return [
+            *_both(seen, measures, plan.rounds),
+            *_both(given, consumed, plan.rounds),
+            *_both(handled, acked, plan.rounds),
+        ]
 
 
 def _fast(plan: Plan) -> list[Case]:
@@ -256,10 +264,9 @@ def _fast(plan: Plan) -> list[Case]:
         follow: dict[str, Callable[[], float]] = {}
         consume: dict[str, Callable[[], float]] = {}
         for who, side in sides.items():
-            consume[who] = lambda side=side: _rate(side.feed, events)
-            follow[who] = consume[who]
+            follow[who] = consume[who] = lambda side=side: _rate(side.feed, events)
         if mine := sides.get("pyesdb"):
-            follow["pyesdb"] = lambda: _rate(lambda after: Following.feed(mine, after), events)
+            consume["pyesdb"] = lambda: _rate(mine.consume, events)
         return [
             alternate(Case(FOLLOW, "events/s", absent=dict(absent)), follow, plan.rounds),
             alternate(Case(CONSUME, "events/s", absent=dict(absent)), consume, plan.rounds),
