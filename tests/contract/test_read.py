@@ -130,6 +130,38 @@ def test_head_is_the_stores_head_or_the_last_event_of_a_cut_read(store: Any) -> 
         assert uncut.head == 5
 
 
+def test_head_of_a_read_of_the_past_is_where_it_ends(clock: Any, own_store: Any) -> None:
+    store = own_store
+    for _ in range(3):
+        store.append("s", one())
+        store.append("t", one())
+    moment = clock.now
+    clock.move(minutes=1)
+    store.append("s", new_events(70))
+    for backwards in (False, True):
+        assert store.read("s", as_of=4, backwards=backwards).head == 4
+        assert store.read("s", as_of=moment, backwards=backwards).head == 6
+        assert store.read("s", to_version=1, backwards=backwards).head == 4
+        assert store.read("s", to_version=1, as_of=2, backwards=backwards).head == 2
+        assert store.read("s", to_version=500, as_of=500, backwards=backwards).head == 76
+    assert store.read("s", as_of=4, limit=1).head == 1
+    assert store.read("s", as_of=4, limit=50, from_version=50).head == 4
+    assert store.read("never", as_of=4, missing_ok=True).head == 4
+    store.truncate_stream("s", before_version=2)
+    assert store.read("s", to_version=0).head == 2
+
+
+@pytest.mark.parametrize("past", [{"as_of": 1}, {"to_version": 0}])
+def test_a_decision_on_the_past_meets_what_came_since(store: Any, past: dict[str, int]) -> None:
+    store.append("s", one())
+    store.append("s", one("Taken"))
+    with store.read("s", **past) as seen:
+        assert versions(seen) == [0]
+        condition = pyesdb.AppendCondition(pyesdb.select.stream("s"), after=seen.head)
+    with pytest.raises(pyesdb.ConditionFailed):
+        store.append("mine", one(), condition=condition)
+
+
 MISSING = {
     "never": pyesdb.StreamNotFound,
     "deleted": pyesdb.StreamDeleted,

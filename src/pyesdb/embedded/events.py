@@ -37,7 +37,8 @@ class Events(Iterator[RecordedEvent]):
     def head(self) -> int:
         """The position for `after=` of a condition: the store's head in the read's own snapshot.
 
-        When `limit` cut the read: the last returned position.
+        When `limit` cut the read: the last returned position. With `as_of`, `before` or
+        `to_version` it is where the read ends: a condition sees what came since.
         """
         return self._read.head
 

@@ -232,6 +232,9 @@ class StreamRead(Read):
             found = reader.all("stream_at", self._stream)
         if found:
             self._head = int(found[0][6])
+        until = None if self._until is None else self._until(reader)
+        if until is not None:  # what came since is not hidden from a condition
+            self._head = min(until, self._head)
         self._version = version_of(-1)
         if not found or found[0][1] != ACTIVE:
             if not self._missing_ok:
@@ -242,9 +245,13 @@ class StreamRead(Read):
         last = swept - 1 if last is None else last
         self._version = last
         self._low = max(self._low, visible)
-        self._high = last if self._high is None else min(last, self._high)
-        until = None if self._until is None else self._until(reader)
-        self._position = self._head if until is None else min(until, self._head)
+        self._position = self._head
+        if self._high is None or self._high >= last:
+            self._high = last
+        else:  # a read up to a version has looked as far as the next one
+            following = reader.all("version_behind", self._id, self._high + 1)
+            if following:
+                self._head = min(self._head, following[0][1] - 1)
         self.over = self.over or self._low > self._high
         if self._page > self._high - self._low + 1 > 0:
             self._page = self._high - self._low + 1
