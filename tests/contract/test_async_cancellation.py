@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -10,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 import pyesdb
+from pyesdb.embedded.database import Core
 from tests.contract.tools import one
 from tests.crash.faults import Gate
 
@@ -208,3 +211,52 @@ def test_closing_with_calls_in_flight_answers_each_of_them_truly(
         there = set(db.store().streams())
     assert stored <= there
     assert not refused & there
+
+
+async def _cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_a_database_whose_opening_was_cancelled_is_closed(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    real = Core.start
+
+    def start(core: Core) -> None:
+        entered.set()
+        assert go_on.wait(60)
+        real(core)
+
+    async def main() -> None:
+        monkeypatch.setattr(Core, "start", start)
+        task = asyncio.ensure_future(_opened(data_dir))
+        assert await asyncio.to_thread(entered.wait, 60)
+        await _cancelled(task)
+        go_on.set()
+
+    asyncio.run(main())  # waits for its threads
+    monkeypatch.undo()
+    pyesdb.open(data_dir, exclusive=True).close()  # nobody in this process has it open
+
+
+def test_a_database_that_was_just_open_when_it_was_cancelled_is_closed(data_dir: Path) -> None:
+    async def main() -> None:
+        threads = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(threads)
+        task = asyncio.ensure_future(_opened(data_dir))
+        await asyncio.sleep(0)
+        threads.submit(int).result(60)  # the loop is held: the task has not seen that it is open
+        await _cancelled(task)
+
+    asyncio.run(main())
+    for thread in threading.enumerate():
+        if thread.name == "pyesdb-unwanted":
+            thread.join()
+    pyesdb.open(data_dir, exclusive=True).close()
+
+
+async def _opened(data_dir: Path) -> Any:
+    return await pyesdb.open_async(data_dir, durability="os")

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
@@ -258,7 +259,16 @@ class Opening:
     async def _open(self) -> AsyncDatabase:
         loop = Loop()
         running = loop.check()
-        return AsyncDatabase(await running.run_in_executor(None, self._core), loop)
+        made: Future[Core] = Future()
+        try:
+            await running.run_in_executor(None, lambda: made.set_result(self._core()))
+        except BaseException:  # cancelled, it may be: nobody has it who could close it
+            if made.done():
+                threading.Thread(target=_close, args=(made,), name="pyesdb-unwanted").start()
+            else:
+                made.add_done_callback(_close)  # on the thread that opens it
+            raise
+        return AsyncDatabase(made.result(), loop)
 
     def _core(self) -> Core:
         default = default_store()
@@ -282,6 +292,10 @@ class Opening:
     ) -> None:
         if self._database is not None:
             await self._database.close()
+
+
+def _close(made: "Future[Core]") -> None:
+    made.result().close()
 
 
 def open_async(
