@@ -141,6 +141,49 @@ def test_what_evolve_raises_passes_through(own_store: Any) -> None:
         own_store.handle(Decider(initial=int, evolve=broken), "s", lambda state: None)
 
 
+def test_stop_iteration_of_decide_is_no_end_of_anything(own_store: Any) -> None:
+    def decide(seats: Seats) -> Any:
+        return next(iter(seats.sold))
+
+    with pytest.raises(RuntimeError, match="decide raised StopIteration"):
+        own_store.handle(SEATS, "s", decide)
+    assert not own_store.exists("s")
+
+
+@pytest.mark.parametrize(
+    "misfit",
+    [NewEvent("Sold", {"seat": "first row"}), Sold("first row")],
+    ids=["new", "object"],  # type: ignore[arg-type]
+)
+def test_what_could_never_be_read_is_not_stored(db: Any, own_store: Any, misfit: Any) -> None:
+    typed = db.store(own_store.id, types=seat_types())
+    typed.append("s", Sold(0))
+    for decided in (misfit, [Sold(1), misfit], Append("s", [misfit])):
+        with pytest.raises(pyesdb.InvalidEvent, match=r"nothing was stored") as caught:
+            typed.handle(SEATS, "s", lambda seats, decided=decided: decided)
+        assert caught.value.type == "Sold"
+    assert typed.handle(SEATS, "s", next_seat).state == Seats([0, 1])
+
+
+def picky(seats: Seats, event: Any) -> Seats:
+    if event.json()["seat"] > 0:
+        raise ZeroDivisionError
+    return Seats([*seats.sold, event.json()["seat"]])
+
+
+def test_an_evolve_that_cannot_take_what_was_stored_says_so(own_store: Any) -> None:
+    decider, command = Decider(initial=Seats, evolve=picky), uuid4()
+    with pytest.raises(ZeroDivisionError) as caught:
+        own_store.handle(decider, "s", lambda seats: [sold(0), sold(1)], command_id=command)
+    (note,) = caught.value.__notes__
+    assert "is stored" in note
+    assert str(command) in note
+    assert versions(own_store.read("s")) == [0, 1]
+    with pytest.raises(ZeroDivisionError) as caught:
+        own_store.handle(decider, "s", lambda seats: None)
+    assert not hasattr(caught.value, "__notes__"), "nothing was stored by this call"
+
+
 # --- others write meanwhile
 
 
@@ -255,6 +298,36 @@ def test_a_decision_only_about_other_streams_is_guarded_as_well(own_store: Any, 
     assert [event.json() for event in own_store.read("log")] == [{"sold": 1}]
 
 
+@pytest.mark.parametrize("expected", [StreamState.ANY, StreamState.EXISTS], ids=lambda e: e.name)
+def test_an_append_object_to_the_target_is_guarded_by_what_was_loaded(
+    own_store: Any, rival: Any, expected: StreamState
+) -> None:
+    own_store.append("s", sold(0))
+    seen: list[list[int]] = []
+
+    def decide(seats: Seats) -> Append:
+        seen.append(list(seats.sold))
+        if len(seen) == 1:
+            rival.append("s", sold(1))
+        return Append("s", sold(len(seats.sold)), expected=expected)
+
+    handled = own_store.handle(SEATS, "s", decide)
+    assert (seen, handled.retries) == ([[0], [0, 1]], 1)
+    assert [event.json()["seat"] for event in own_store.read("s")] == [0, 1, 2]
+
+
+def test_an_append_object_may_expect_more_than_the_guard(own_store: Any) -> None:
+    for expected in (StreamState.EXISTS, 7):
+        with pytest.raises(pyesdb.WrongExpectedVersion):
+            own_store.handle(SEATS, "new", lambda s, e=expected: Append("new", sold(0), expected=e))
+    own_store.append("s", sold(0))
+    with pytest.raises(pyesdb.WrongExpectedVersion):
+        own_store.handle(
+            SEATS, "s", lambda seats: Append("s", sold(1), expected=StreamState.NO_STREAM)
+        )
+    assert (own_store.exists("new"), versions(own_store.read("s"))) == (False, [0])
+
+
 # --- exactly once
 
 
@@ -289,6 +362,34 @@ def test_a_command_id_of_another_stream_is_a_mismatch(own_store: Any) -> None:
     with pytest.raises(pyesdb.CommandMismatch, match="new id"):
         own_store.handle(SEATS, "s", lambda seats: sold(0), command_id=command)
     assert not own_store.exists("s")
+
+
+def test_a_command_id_of_an_append_to_a_stream_is_a_mismatch_for_a_selector(own_store: Any) -> None:
+    command = uuid4()
+    own_store.append("other", NewEvent("X"), command_id=command)
+    with pytest.raises(pyesdb.CommandMismatch, match="new id"):
+        own_store.handle(SEATS, HALL, lambda seats: sold(0, tags=["hall"]), command_id=command)
+    assert types(own_store.read_all()) == ["X"]
+
+
+@pytest.mark.parametrize(
+    "decided",
+    [
+        [NewEvent("Counted")],
+        [Append("log", NewEvent("Counted"))],
+        [],
+    ],
+    ids=["of no stream", "of a stream", "nothing"],
+)
+def test_a_decision_over_a_selector_may_be_repeated_whatever_it_stored(
+    own_store: Any, decided: list[Any]
+) -> None:
+    command = uuid4()
+    own_store.append("s", sold(0, tags=["hall"]))
+    for duplicate in (False, True):
+        handled = own_store.handle(SEATS, HALL, lambda seats: decided, command_id=command)
+        assert (handled.state, handled.result.duplicate) == (Seats([0]), duplicate)
+    assert len(everything(own_store)) == 1 + len(decided)
 
 
 def test_a_refused_call_may_be_made_again_with_its_id(own_store: Any, rival: Any) -> None:
@@ -622,11 +723,8 @@ def test_a_state_that_was_deleted_meanwhile_does_not_stay_as_a_snapshot(
     assert own_store.handle(SEATS, "s", lambda s: None, snapshot_every=1).state == Seats([2])
 
 
-def test_a_snapshot_of_one_life_is_not_continued_with_events_of_the_next(
-    own_store: Any, rival: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own_store.append("s", [sold(0), sold(1)])
-    own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=1)
+def behind_the_look(monkeypatch: pytest.MonkeyPatch, meddle: Callable[[], Any]) -> None:
+    """Something happens once, when the snapshot of a load is known and its events are not."""
     asked, left = Calls.newest_snapshot, [1]
 
     def meddled(calls: Calls, *arguments: Any) -> Callable[[Any], Any]:
@@ -636,15 +734,38 @@ def test_a_snapshot_of_one_life_is_not_continued_with_events_of_the_next(
             found = question(reader)
             if left:
                 left.pop()
-                rival.delete_stream("s")
-                rival.append("s", sold(7))
+                meddle()
             return found
 
         return answer
 
     monkeypatch.setattr(Calls, "newest_snapshot", meddled)
+
+
+def test_a_snapshot_of_one_life_is_not_continued_with_events_of_the_next(
+    own_store: Any, rival: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_store.append("s", [sold(0), sold(1)])
+    own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=1)
+
+    def meddle() -> None:
+        rival.delete_stream("s")
+        rival.append("s", sold(7))
+
+    behind_the_look(monkeypatch, meddle)
     handled = own_store.handle(SEATS, "s", lambda seats: sold(8), snapshot_every=9)
     assert handled.state == Seats([7, 8])
+
+
+def test_a_snapshot_is_not_continued_across_a_gap_that_comes_meanwhile(
+    own_store: Any, rival: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_store.append("s", [sold(0), sold(1)])
+    own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=1)
+    own_store.append("s", [sold(n) for n in range(2, 6)])
+    behind_the_look(monkeypatch, lambda: rival.truncate_stream("s", before_version=4))
+    handled = own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=9)
+    assert handled.state == Seats([4, 5])
 
 
 def test_a_load_that_a_scavenge_tears_is_made_anew(own_store: Any, rival: Any) -> None:
@@ -661,6 +782,50 @@ def test_a_load_that_a_scavenge_tears_is_made_anew(own_store: Any, rival: Any) -
     decider = Decider(initial=Seats, evolve=meddled)
     handled = own_store.handle(decider, "s", lambda seats: None)
     assert handled.state == Seats(list(range(200, 300)))
+
+
+def hidden_by_count(store: Any) -> None:
+    store.set_stream_metadata("s", max_count=5)
+    for n in range(10, 16):
+        store.append("s", sold(n))
+
+
+def hidden_by_truncation(store: Any) -> None:
+    store.append("s", [sold(n) for n in range(10, 16)])
+    store.truncate_stream("s", before_version=11)
+
+
+def hidden_altogether(store: Any) -> None:
+    store.append("s", [sold(n) for n in range(10, 16)])
+    store.truncate_stream("s", before_version=16)
+
+
+@pytest.mark.parametrize(
+    ("hide", "left"),
+    [(hidden_by_count, 11), (hidden_by_truncation, 11), (hidden_altogether, 16)],
+    ids=["max_count", "truncated", "all"],
+)
+def test_a_snapshot_is_not_continued_across_a_gap(
+    own_store: Any, caplog: pytest.LogCaptureFixture, hide: Any, left: int
+) -> None:
+    own_store.handle(SEATS, "s", lambda seats: [sold(n) for n in range(10)], snapshot_every=10)
+    hide(own_store)
+    with caplog.at_level(logging.WARNING, "pyesdb"):
+        kept = own_store.handle(SEATS, "s", lambda seats: None, snapshot_every=10)
+    assert kept.state == Seats(list(range(left, 16))), "a state that was, made of what is visible"
+    assert own_store.handle(SEATS, "s", lambda seats: None).state == kept.state
+    assert "version 9" in caplog.text
+    for n in (16, 17):
+        handled = own_store.handle(SEATS, "s", lambda seats, n=n: sold(n), snapshot_every=1)
+    assert handled.state == Seats(list(range(left, 18)))
+
+
+def test_truncating_what_a_snapshot_covers_leaves_the_state(own_store: Any) -> None:
+    own_store.handle(SEATS, "s", lambda seats: [sold(n) for n in range(10)], snapshot_every=10)
+    own_store.append("s", sold(10))
+    own_store.truncate_stream("s", before_version=10)
+    handled = own_store.handle(SEATS, "s", lambda seats: sold(11), snapshot_every=10)
+    assert handled.state == Seats(list(range(12)))
 
 
 def step(state: int, event: Any, *, by: int = 1) -> int:

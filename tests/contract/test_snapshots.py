@@ -172,6 +172,26 @@ def test_load_with_a_snapshot_of_the_last_version_has_no_events(five: Any) -> No
     assert loaded.events.to_list() == []
 
 
+def test_load_leaves_out_a_snapshot_whose_next_events_are_hidden(five: Any) -> None:
+    five.record_snapshot("A", "s", 1, {"x": 1})
+    five.truncate_stream("s", before_version=2)
+    loaded = five.load("s", source="A")
+    assert (loaded.snapshot.version, versions(loaded.events)) == (1, [2, 3, 4]), (
+        "just what it covers"
+    )
+    five.truncate_stream("s", before_version=4)
+    loaded = five.load("s", source="A")
+    assert (loaded.snapshot, versions(loaded.events), loaded.version) == (None, [4], 4)
+    assert five.load("s", source="A", to_version=1).snapshot.version == 1, "nothing is asked behind"
+    assert five.load("s", source="A", to_version=3).snapshot is None
+    five.truncate_stream("s", before_version=5)
+    loaded = five.load("s", source="A")
+    assert (loaded.snapshot, versions(loaded.events), loaded.version) == (None, [], 4)
+    five.record_snapshot("A", "s", 4, {"x": 4})
+    assert five.load("s", source="A").snapshot.version == 4
+    assert five.read_snapshot("A", "s", 1).json() == {"x": 1}, "it is there for who asks for it"
+
+
 def test_load_of_a_missing_stream_is_a_new_aggregate(store: Any) -> None:
     for source in (None, "A"):
         loaded = store.load("new", source=source)

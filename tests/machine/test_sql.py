@@ -126,6 +126,7 @@ INDEXES = {
     "waiting_run": "delivery_behind (subscription=? AND stream=? AND state=?)",
     "owed_positions": "PRIMARY KEY (subscription=?)",
     "newest_snapshot": "sqlite_autoindex_snapshot_1",
+    "visible_from": "sqlite_autoindex_stream_1",
     "streams_listed": "sqlite_autoindex_stream_1",
     "streams_matching": "sqlite_autoindex_stream_1",
     "system_streams": "sqlite_autoindex_stream_1",

@@ -23,6 +23,7 @@ from pyesdb.model.errors import (
     WrongExpectedVersion,
 )
 from pyesdb.model.events import RecordedEvent, seen
+from pyesdb.model.names import EVENTS
 from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot
 from pyesdb.model.selectors import Selector
 from pyesdb.model.versions import StreamVersion
@@ -170,9 +171,21 @@ def handling(order: Order[S]) -> Steps[S]:
             retries += 1
         except (CommandMismatch, OutcomeUnknown) as error:  # an earlier call may have stored it
             return (yield from _found_after(error, order, keeping, retries))
-    yield Reread(fold, result)
+    yield from _reread(order, fold, result)
     yield from _keep(order, keeping, fold, at, result)
     return Handled(fold.state, result, retries)
+
+
+def _reread(order: Order[S], fold: Fold[S], result: Result) -> Generator[Step, Any, None]:
+    """Fold what was stored. Whatever is raised here must not look as if nothing had been."""
+    try:
+        yield Reread(fold, result)
+    except Exception as error:
+        error.add_note(
+            f"what was decided is stored (command id {order.command_id}); the error came when it "
+            "was folded into the state afterwards: do not decide it again"
+        )
+        raise
 
 
 def _load(
@@ -208,16 +221,28 @@ def _done(
     if found is None or isinstance(found, str):
         return None
     target = order.target
-    if isinstance(target, str) and part_of(found, target) is None and not _nowhere(found):
+    if not _may_be_of(found, target) and not _nowhere(found):
+        where = repr(target) if isinstance(target, str) else "what the selector means"
         raise CommandMismatch(
-            f"command id {order.command_id} belongs to an append that was none to "
-            f"{order.target!r}: use a new id"
+            f"command id {order.command_id} belongs to an append that was none to {where}: use a "
+            "new id"
         )
     fold, _ = yield from _load(order, keeping)
     known = msgspec.structs.replace(found, duplicate=True)
     if isinstance(target, str) and isinstance(known, AppendResult):
         known = msgspec.structs.replace(known, stream=target)
     return Handled(fold.state, known, retries)
+
+
+def _may_be_of(result: Result, target: str | Selector) -> bool:
+    """Whether a decision about the target may have been stored so.
+
+    One over a selector is stored by `append` under no stream, or by `append_many` anywhere; its
+    events need not be what the selector matches.
+    """
+    if isinstance(target, str):
+        return part_of(result, target) is not None
+    return isinstance(result, AppendManyResult) or result.stream == EVENTS
 
 
 def _nowhere(result: Result) -> bool:

@@ -66,9 +66,9 @@ async def _carried_out(store: Any, order: "Order[Any]", step: "Step", deadline: 
         case h.Load():
             return await _loaded(store, order, step)
         case h.Decide():
-            return deciding.decision_of(await _decided(order.decide(step.state)))
+            return deciding.decision_of(await _decided(deciding.decided(order.decide, step.state)))
         case h.Propose():
-            name, arguments, more = deciding.proposal(order, step.events, step.at, deadline)
+            name, arguments, more = deciding.proposal(order, step, store._calls.types, deadline)
             return await getattr(store, name)(*arguments, **more)
         case h.Reread():
             if span := deciding.stored_span(order, step.result):

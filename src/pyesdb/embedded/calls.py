@@ -31,6 +31,7 @@ from pyesdb.store.readers import Reader
 from pyesdb.store.reads import AllRead, Source, StreamRead, Until
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.verify import OnProgress, unreadable, verify
+from pyesdb.telemetry.log import logger
 
 AsOf = int | datetime | None
 _PAGE = 1000
@@ -260,13 +261,35 @@ class Calls:
     def newest_snapshot(
         self, stream: str, source: str | None, to_version: int | None
     ) -> Callable[[Reader], Snapshot | None]:
-        """The question for the snapshot that a load starts from."""
+        """The question for the snapshot that a load starts from.
+
+        None where events that it lacks are hidden: continued behind such a gap, it would become a
+        state that never was. Asked again after the read of those events, it speaks for them, too.
+        """
         check_stream(stream)
         checks.check_optional_int(to_version, "to_version")
         if source is None:
             return lambda _: None
         check_label(source, "source")
-        return lambda reader: queries.newest_snapshot(reader, source, stream, to_version)
+
+        def question(reader: Reader) -> Snapshot | None:
+            found = queries.newest_snapshot(reader, source, stream, to_version)
+            if found is None or found.version == to_version:
+                return found
+            first = queries.visible_from(reader, stream)
+            if first <= found.version + 1:
+                return found
+            logger.warning(
+                "snapshot of %r by %r at version %d is passed over: the events from there to "
+                "version %d are hidden",
+                stream,
+                source,
+                found.version,
+                first - 1,
+            )
+            return None
+
+        return question
 
     def info(self) -> StoreInfo:
         """What the catalog says of this store."""

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pyesdb.deciders.decider import Decider
-from pyesdb.deciders.handling import Order, Result, part_of
+from pyesdb.deciders.handling import Order, Propose, Result, part_of
 from pyesdb.embedded.calls import Calls
+from pyesdb.embedded.typed import Types
 from pyesdb.model.checks import check_int, check_optional_int, check_uuid
 from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import DeadlineExceeded, RequestError
@@ -50,6 +51,16 @@ def order_of(
     return Order(decider, target, decide, retries, snapshot_every, found, repeated)
 
 
+def decided(decide: Callable[[S], Any], state: S) -> Any:
+    """What `decide` answers. StopIteration would end the steps of the call: it is told as Python
+    tells it of generators and coroutines.
+    """
+    try:
+        return decide(state)
+    except StopIteration as error:
+        raise RuntimeError("decide raised StopIteration") from error
+
+
 def decision_of(answer: Any) -> list[Any]:
     """The events of what `decide` returned: none, one, several; Append objects among them."""
     if iscoroutine(answer) or isasyncgen(answer):
@@ -80,14 +91,13 @@ class Deadline:
 
 
 def proposal(
-    order: Order[Any], events: list[Any], at: StreamVersion, deadline: Deadline
+    order: Order[Any], step: Propose, types: Types | None, deadline: Deadline
 ) -> tuple[str, list[Any], dict[str, Any]]:
     """The call that appends a decision: its name, arguments and keywords."""
-    appends = [item for item in events if isinstance(item, Append)]
-    plain = [item for item in events if not isinstance(item, Append)]
+    at, stream = step.at, order.target
+    appends, plain = _parts(order, step.events, types)
     more: dict[str, Any] = {"command_id": order.command_id, "timeout": deadline.left}
     expected: Any = at
-    stream = order.target
     if isinstance(stream, Selector):
         more["condition"] = AppendCondition(stream, after=_position(at))
         stream, expected = None, StreamState.ANY
@@ -99,11 +109,41 @@ def proposal(
     return "append_many", [guarded], more
 
 
-def _guarded(item: Append, stream: str | None, expected: Any) -> Append:
-    """An Append to the target itself is guarded by the version that was decided on."""
-    if stream is None or item.stream != stream or item.expected is not StreamState.ANY:
+def _parts(
+    order: Order[Any], events: list[Any], types: Types | None
+) -> tuple[list[Append], list[Any]]:
+    """What goes to streams by name, and what goes to the target.
+
+    Raises InvalidEvent for what could be stored and never be read as its registered class: it would
+    fail this call after its append, and every later one.
+    """
+    appends = [item for item in events if isinstance(item, Append)]
+    plain = [item for item in events if not isinstance(item, Append)]
+    if types is None:
+        return appends, plain
+
+    def readable(items: list[Any], stream: str | None) -> list[NewEvent]:
+        made = types.new_events(items, stream, order.command_id)
+        types.check_readable(made)
+        return made
+
+    appends = [
+        Append(item.stream, readable(item.events, item.stream), expected=item.expected)
+        for item in appends
+    ]
+    return appends, readable(plain, None if isinstance(order.target, Selector) else order.target)
+
+
+def _guarded(item: Append, stream: str | None, at: Any) -> Append:
+    """An Append to the target itself is guarded by the version that was decided on.
+
+    That says more than EXISTS where there is one; what says more than the guard is left as it is.
+    """
+    if stream is None or item.stream != stream:
         return item
-    return Append(stream, item.events, expected=expected)
+    weak = item.expected is StreamState.ANY
+    weak = weak or (item.expected is StreamState.EXISTS and isinstance(at, int))
+    return Append(stream, item.events, expected=at) if weak else item
 
 
 def _position(at: StreamVersion) -> int:

@@ -42,7 +42,10 @@ class Handling:
         state of a stream when that many events came since the last snapshot. `command_id`: a call
         that is repeated with it stores nothing again, and returns the first result with the state
         of now. `timeout`: for the whole call. What `decide` raises passes through, and nothing is
-        stored; so does what `evolve` raises. Raises what `append` raises.
+        stored (StopIteration becomes a RuntimeError); so does what `evolve` raises of an event that
+        the target holds. When it cannot take one that was just decided, the decision is stored, and
+        a note at its error says so. Raises what `append` raises, and InvalidEvent for an event that
+        its registered class could not be made of.
         """
         from pyesdb.deciders.handling import handling
         from pyesdb.embedded.deciding import Deadline, order_of
@@ -72,9 +75,9 @@ def _carried_out(store: Any, order: "Order[Any]", step: "Step", deadline: "Deadl
         case h.Load():
             return _loaded(store, order, step)
         case h.Decide():
-            return deciding.decision_of(order.decide(step.state))
+            return deciding.decision_of(deciding.decided(order.decide, step.state))
         case h.Propose():
-            name, arguments, more = deciding.proposal(order, step.events, step.at, deadline)
+            name, arguments, more = deciding.proposal(order, step, store._calls.types, deadline)
             return getattr(store, name)(*arguments, **more)
         case h.Reread():
             if span := deciding.stored_span(order, step.result):
@@ -115,4 +118,4 @@ def _holds(store: Any, order: "Order[Any]", step: "Holds") -> bool:
             return False
         return True
     info = store.stream_info(order.target)
-    return info.first_version <= step.at or cut(info, (store.info()).config)
+    return info.first_version <= step.at or cut(info, store.info().config)

@@ -289,7 +289,8 @@ class Store(Subscribing, Handling):
     ) -> Loaded:
         """The newest snapshot of `source` and the events behind it; without source, all events.
 
-        A missing stream is empty with version NO_STREAM: a new aggregate is no error.
+        A missing stream is empty with version NO_STREAM: a new aggregate is no error. A snapshot
+        is left out when events right behind it are hidden: retention must not make a gap.
         """
         newest = self._calls.newest_snapshot(stream, source, to_version)
         snapshot = self._handle.ask(newest)
@@ -299,7 +300,7 @@ class Store(Subscribing, Handling):
             now = None if snapshot is None else self._handle.ask(newest)
             if now == snapshot:
                 return Loaded(snapshot, events)
-            snapshot = now  # the stream was deleted in between, and may be back: not its events
+            snapshot = now  # deleted or cut in between: these events are not behind that snapshot
 
     # -- following
 

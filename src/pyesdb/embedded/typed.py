@@ -6,7 +6,7 @@ The room `types` is loaded when a store is asked for with some, not before.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pyesdb.model.events import Bodies, Origin
+from pyesdb.model.events import Bodies, NewEvent, Origin
 from pyesdb.store.readers import Names, Reader
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.writes import Types as Makes
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 class Types(Makes, Bodies, Protocol):
     """Registered types: new events of objects, and objects of events."""
+
+    def check_readable(self, events: list[NewEvent]) -> None:
+        """Raises InvalidEvent for one that would never become an object again."""
+        ...
 
 
 def resolved(types: "EventTypes | None") -> Types | None:

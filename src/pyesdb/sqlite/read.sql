@@ -74,6 +74,9 @@ FROM stream s LEFT JOIN event e ON e.stream = s.id
     AND e.version = (SELECT max(version) FROM event WHERE stream = s.id)
 WHERE s.name = ?;
 
+-- name: visible_from
+SELECT first FROM stream WHERE name = ?;
+
 -- name: last_touched
 SELECT coalesce(max(touched), 0) FROM stream;
 

@@ -75,6 +75,12 @@ def stream_info(reader: Reader, stream: str) -> StreamInfo:
     )
 
 
+def visible_from(reader: Reader, stream: str) -> int:
+    """The version from which on a stream's events are visible: it only ever grows."""
+    found = reader.all("visible_from", stream)
+    return found[0][0] if found else 0
+
+
 def last_touched(reader: Reader) -> int:
     """When the row of any stream was last written (us): made, cut, deleted, scavenged; or 0."""
     return reader.all("last_touched")[0][0]

@@ -11,7 +11,7 @@ import msgspec
 
 from pyesdb.model import encoding
 from pyesdb.model.errors import InvalidEvent
-from pyesdb.model.events import RecordedEvent, raw_metadata
+from pyesdb.model.events import NewEvent, Origin, RecordedEvent, raw_metadata, recorded
 from pyesdb.model.kinds import kind_of, name_of
 
 Upcaster = Callable[[dict[str, Any]], dict[str, Any]]
@@ -27,6 +27,7 @@ class _Known(msgspec.Struct):
     schema_version: int | msgspec.UnsetType = msgspec.UNSET
 
 
+_UNSTORED = Origin("", 0)
 _known = msgspec.json.Decoder(_Known)
 
 
@@ -78,6 +79,21 @@ class Codec:
             return self._decode(data)
         except Exception as error:  # what upcasters and validators raise depends on the user
             raise self._unreadable(event, stored, error) from error
+
+    def check_readable(self, event: NewEvent) -> None:
+        """Raises InvalidEvent when the event would not become an object of the class again."""
+        try:
+            self.body(recorded(event, _UNSTORED, "", 0, 0, 0))
+        except InvalidEvent as error:
+            cause = error.__cause__
+            said = f"{type(cause).__name__}: {cause}"
+            raise InvalidEvent(
+                f"the event {event.type!r} would not become a {name_of(self.cls)} of version "
+                f"{self.version} when it is read ({said}); nothing was stored: give it what the "
+                "class has",
+                type=event.type,
+                schema_version=error.schema_version,
+            ) from cause
 
     def _stored(self, event: RecordedEvent, metadata: bytes) -> int:
         try:

@@ -87,6 +87,13 @@ class Resolved:
             )
         return event
 
+    def check_readable(self, events: list[NewEvent]) -> None:
+        """Raises InvalidEvent for one that would never become an object of its class."""
+        for event in events:
+            codec = self._by_name.get(event.type)
+            if codec is not None:
+                codec.check_readable(event)
+
     def _unregistered(self, item: object) -> InvalidEvent:
         cls = type(item)
         if kind_of(cls) is None:
