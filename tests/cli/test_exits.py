@@ -97,3 +97,41 @@ def test_interrupted(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_advice_is_for_errors_that_exist() -> None:
     known = {error.__name__ for error in every_error()} | set(transfer.__all__)
     assert set(failures.NEXT) <= known
+
+
+PYTHON = re.compile(r"\w\(|\w=|\bpass |recover_store")
+WRONG = {
+    "sub status zz": "Next: `pyesdb sub list` shows them",
+    "sub create all --window 3": "Next: --exist-ok takes it as it is",
+    "read zz": "Next: `pyesdb streams` shows the streams",
+    "read s --store zz": "Next: `pyesdb store list` shows the stores",
+    "store create again": "Next: `create` has --exist-ok",
+    "append s E --expected 7": "Next: the last version",
+    "read s --store gone": "Next: `pyesdb store recover` brings it back",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_an_error_says_what_to_type_and_nothing_of_python(shell: Shell, words: str) -> None:
+    shell("append", "s", "E")
+    shell("sub", "create", "all")
+    shell("store", "create", "again")
+    shell("store", "create", "gone")
+    shell("store", "remove", "gone")
+    answer = run_here(*words.split(), "--data", str(shell.data))
+    assert answer.code in (3, 4)
+    assert answer.err.count("\n") == 1
+    assert WRONG[words] in answer.err
+    assert not PYTHON.search(answer.err)
+
+
+def test_without_a_database_it_says_once_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYESDB_DATA_DIR", raising=False)
+    monkeypatch.delenv("PYESDB_URL", raising=False)
+    assert run_here("read", "s").err.count("PYESDB_DATA_DIR") == 1
+
+
+def test_what_happened_is_told_whatever_a_name_looks_like(shell: Shell) -> None:
+    shell("append", "s", "E")
+    for name in ("a: f(x)", "it's: f(x)", "a: b"):
+        assert repr(name) in shell("read", name, code=3).err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 import pyesdb
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Shell, run_here
 
 
 @pytest.fixture
@@ -167,3 +168,25 @@ def test_watched_until_interrupted(filled: Shell) -> None:
 def test_watched_a_number_of_times(filled: Shell) -> None:
     (line,) = filled("sub", "watch", "all", "--every", "1ms", "--limit", "3").lines
     assert line.startswith("position 0, lag 10, in flight 0")
+
+
+def test_the_help_says_what_counts_where_nothing_is_said(filled: Shell) -> None:
+    told = " ".join(run_here("sub", "create", "--help").out.split())
+    defaults = re.findall(r"--([a-z-]+) (?:(?! --).)*?\[default: ([^\];]+)", told)
+    filled("sub", "create", "plain")
+    settings = status(filled, "plain")["settings"]
+    assert {name.replace("-", "_"): value for name, value in defaults} == {
+        name: f"{value:g}s" if name == "ack_timeout" else str(value)
+        for name, value in settings.items()
+    }
+    filled("sub", "create", "loose", "--order", "none")
+    assert status(filled, "loose")["settings"]["on_poison"] == "park_event"
+    assert "park_event with --order none" in told
+    assert "[default" not in run_here("sub", "update", "--help").out
+
+
+@pytest.mark.parametrize("end", ["end", "END", "End"])
+def test_the_end_in_any_spelling(filled: Shell, end: str) -> None:
+    filled("sub", "create", "late", "--after", end)
+    assert status(filled, "late")["lag"] == 0
+    assert "N|end" in run_here("sub", "create", "--help").out

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import pyesdb
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Shell, run_here
 
 
 @pytest.fixture
@@ -102,3 +102,29 @@ def test_removal_ends_it_with_an_error(tmp_path: Path) -> None:
     _, err = following.communicate(timeout=60)
     assert json.loads(err)["code"] == "store_removed"
     assert following.returncode != 0
+
+
+def test_a_stream_that_never_was_is_named_before_it_is_waited_for(filled: Shell) -> None:
+    words = ["tail", "typo", "--data", str(filled.data)]
+    waiting = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "pyesdb.cli", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ,
+    )
+    assert waiting.stderr is not None
+    assert waiting.stderr.readline() == "stream 'typo' has no events yet; waiting\n"
+    filled("append", "typo", "E")
+    assert waiting.stdout is not None
+    assert "typo@0" in waiting.stdout.readline()
+    waiting.send_signal(signal.SIGINT)
+    waiting.communicate(timeout=60)
+    assert filled("tail", "a", "-n", "1", "--limit", "1").err == ""
+
+
+def test_it_is_found_under_the_name_that_python_has(filled: Shell) -> None:
+    (line,) = filled("follow", "-n", "1", "--limit", "1").lines
+    assert "b@14" in line
+    assert filled("subscription", "list", "--json").documents == []
+    assert not {"follow", "subscription"} & set(run_here("--help").out.split())

@@ -14,7 +14,7 @@ import click
 import pytest
 
 import pyesdb
-from pyesdb.cli import failures, people, show
+from pyesdb.cli import failures, main, people, show
 from pyesdb.cli.settings import Settings
 from tests.cli.conftest import Shell, run_there
 
@@ -184,3 +184,18 @@ def test_help_is_at_hand_without_what_it_does_not_need() -> None:
 
 def test_the_version_needs_no_database() -> None:
     assert run_there("--version").out == f"pyesdb {pyesdb.__version__}\n"
+
+
+def test_lists_of_commands_fit_eighty_columns() -> None:
+    """A summary that ends in dots says less than a shorter one."""
+
+    def cut(command: click.Command, path: str) -> list[str]:
+        context = click.Context(command, info_name=path, terminal_width=80)
+        if not isinstance(command, click.Group):
+            return []
+        listed = command.get_help(context).partition("Commands:")[2].splitlines()
+        found = [f"{path}: {line.strip()}" for line in listed if line.endswith("...")]
+        below = [(name, command.get_command(context, name)) for name in command.commands]
+        return found + [each for name, one in below if one for each in cut(one, f"{path} {name}")]
+
+    assert cut(main, "pyesdb") == []

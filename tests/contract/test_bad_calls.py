@@ -284,3 +284,39 @@ def test_a_path_of_a_megabyte_is_a_named_error(open_db: Any, tmp_path: Path) -> 
         with pytest.raises(pyesdb.PyesdbError) as caught:
             open_db(target)
         assert len(str(caught.value)) < 10_000
+
+
+CURSOR = pyesdb.Cursor(1, 7)
+ADVICE: dict[str, tuple[Any, str]] = {
+    "follow after the text of a cursor": (
+        lambda s: s.follow(after=str(CURSOR)),
+        "; text that str(cursor) gave: Cursor.parse(text)",
+    ),
+    "read after a cursor": (lambda s: s.read_all(after=CURSOR), "give its .position"),
+    "subscribe after a cursor": (
+        lambda s: s.save_subscription("x", select.everything, after=CURSOR), "give its .position"
+    ),
+    "reset to a cursor": (
+        lambda s: s.reset_subscription("x", after=CURSOR), "give its .position"
+    ),
+    "read text": (lambda s: s.read_all(select="order-1"), "select.stream('order-1')"),
+    "follow text": (lambda s: s.follow("order-1"), "select.stream('order-1')"),
+    "append a dict": (
+        lambda s: s.append("s", {"total": 30}),
+        'append takes NewEvent objects, not a dict: write NewEvent("OrderPlaced", {...})',
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ADVICE)
+def test_a_near_miss_says_what_to_write(store: Any, name: str) -> None:
+    call, advice = ADVICE[name]
+    with pytest.raises(pyesdb.RequestError) as caught:
+        call(store)
+    assert advice in str(caught.value)
+
+
+def test_a_version_that_is_a_cursor_has_no_position_to_give(two: Any) -> None:
+    with pytest.raises(pyesdb.RequestError) as caught:
+        two.read("s", from_version=CURSOR)
+    assert ".position" not in str(caught.value)

@@ -31,6 +31,9 @@ from pyesdb.cli.template import template
 from pyesdb.cli.transfer import export, import_
 from pyesdb.cli.verify import verify
 
+_ALSO = {"subscription": "sub", "follow": "tail"}
+"""What people type who know the Python interface: no spelling error, so nothing suggests itself."""
+
 
 class Door(click.Group):
     """A click group whose errors end in the exit codes of `exits.TABLE`."""
@@ -62,6 +65,10 @@ class Door(click.Group):
             click.echo("interrupted", err=True)
             return exits.INTERRUPTED
         return code if isinstance(code, int) else exits.OK
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, or of a word that is as good and not listed."""
+        return super().get_command(ctx, _ALSO.get(cmd_name, cmd_name))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a reader that goes away ends it quietly (click would answer 1)."""

@@ -15,14 +15,14 @@ NUMBER = click.IntRange(min=0)
 
 @click.command()
 @click.option(
-    "--after", type=click.IntRange(min=0), default=0, metavar="N", help="Beyond this one."
+    "--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only positions above N."
 )
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")
 @common_options
 def audit(after: int, limit: int | None) -> None:
-    """Print who created, changed, removed or recovered stores: when, what, from where.
+    """Print who changed stores: when, what, from where.
 
-    With --store: what happened to that one.
+    Created, changed, frozen, removed, recovered. With --store: what happened to that one.
     """
     settings = current()
     rows: list[tuple[Any, ...]] = []

@@ -56,7 +56,7 @@ def _interrupted() -> Generator[None]:
 @bench_data_option
 @json_option
 def bench(seconds: float) -> None:
-    """Measure this machine: half a minute, on the disk of a directory.
+    """Measure this machine and disk, half a minute.
 
     Appends of one caller, threads and tasks, batches, reads, new stores; in rounds that alternate,
     beside SQLite alone with the same tables and beside the disk alone. Everything is durable. It

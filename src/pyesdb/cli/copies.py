@@ -41,9 +41,10 @@ def backup(
     keep: int | None,
     every: float | None,
 ) -> int:
-    """Write a store as it is now into the new file PATH; others may write to it meanwhile.
+    """Write a store as it is now into the new file PATH.
 
-    With --all --dir DIRECTORY: every store, into DIRECTORY/<store>/, old backups deleted.
+    Others may write to it meanwhile. With --all --dir DIRECTORY: every store, into
+    DIRECTORY/<store>/, old backups deleted.
     """
     if everything:
         if store_id is not None or directory is None:
@@ -95,7 +96,7 @@ def _print_row(row: "BackedUp") -> None:
 @click.option("--as", "as_", metavar="ID", help="Under this id; else the one it was backed up as.")
 @database_options
 def restore(path: str, as_: str | None) -> None:
-    """Make a store of a backup, which is verified first; nothing is overwritten."""
+    """Make a store of a backup, verified first. Nothing is overwritten."""
     from pyesdb.operations.backups import check_backup
 
     check_backup(path, as_)
@@ -120,9 +121,10 @@ def restore(path: str, as_: str | None) -> None:
 @selection_options
 @database_options
 def copy(source: str, target: str, as_of: int | datetime | None) -> None:
-    """Make the new store TARGET of SOURCE: a clone, its past (--as-of), or a part of it.
+    """Make the new store TARGET of SOURCE, or of a part of it.
 
-    A part (--stream, --type...) has versions and positions of its own; ids and times stay.
+    A clone, its past (--as-of), or a selection. A part (--stream, --type...) has versions and
+    positions of its own; ids and times stay.
     """
     chosen = selection()
     with database() as db:

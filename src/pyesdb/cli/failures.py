@@ -5,6 +5,7 @@ Nothing is printed to stdout here: what stands there is always an answer.
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -24,6 +25,8 @@ NEXT: dict[str, str] = {
     "NotADatabase": "give --data another directory",
     "StoreNotFound": "`pyesdb store list` shows the stores",
     "StreamNotFound": "`pyesdb streams` shows the streams",
+    "SubscriptionNotFound": "`pyesdb sub list` shows them",
+    "SubscriptionAlreadyExists": "--exist-ok takes it as it is, `pyesdb sub update` changes it",
     "StoreAlreadyExists": "`create` has --exist-ok, `restore` and `recover` have --as ID",
     "WrongExpectedVersion": "the last version: `pyesdb read STREAM --backwards --limit 1`",
     "SourceConflict": "give this import another --source NAME",
@@ -34,6 +37,11 @@ NEXT: dict[str, str] = {
 }
 """What to type next, where the command line has more to say than the error itself, by its name:
 of all rooms, so that none is imported for it."""
+
+_PYTHON = re.compile(r"\w\(|\w=|\bpass\b|command_id")
+"""Advice for who writes Python: a call, an argument."""
+_RECOVER = " (recover_store)"
+"""The end of what is said of a store in the trash."""
 
 
 def report(error: pyesdb.PyesdbError, *, as_json: bool) -> int:
@@ -53,8 +61,19 @@ def report(error: pyesdb.PyesdbError, *, as_json: bool) -> int:
         }
         click.echo(json.dumps(described), err=True)
         return code
-    _tell(type(error).__name__, str(error), advice)
+    _tell(type(error).__name__, _what(str(error)) if advice else str(error), advice)
     return code
+
+
+def _what(message: str) -> str:
+    """What happened, without the advice behind the last colon when it is for who writes Python.
+
+    A colon in a name stands between quotes, one of which is then behind it.
+    """
+    message = message.removesuffix(_RECOVER)
+    happened, colon, advice = message.rpartition(": ")
+    quoted = advice.count("'") % 2 or advice.count('"') % 2
+    return happened if colon and not quoted and _PYTHON.search(advice) else message
 
 
 def report_system(error: OSError, *, as_json: bool) -> int:
@@ -90,6 +109,8 @@ def _wrapped(text: str) -> str:
 
 
 def _next(error: pyesdb.PyesdbError) -> str:
+    if str(error).endswith(_RECOVER):
+        return "`pyesdb store recover` brings it back, `pyesdb store list` shows what there is"
     names = (kind.__name__ for kind in type(error).__mro__)
     return next((NEXT[name] for name in names if name in NEXT), "")
 

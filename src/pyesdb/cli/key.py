@@ -22,7 +22,7 @@ def new() -> None:
 @store_argument
 @database_options
 def rekey(store_id: str) -> None:
-    """Encrypt a store anew, under the first key that is offered for it.
+    """Encrypt a store anew, under the first key offered for it.
 
     Let the key file offer the new key in its first line and the old one in its second; a store that
     is not encrypted needs the new one only. Writers wait meanwhile.

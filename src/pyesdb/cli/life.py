@@ -68,7 +68,7 @@ def trash() -> None:
 @setting_options
 @database_options
 def update(store_id: str) -> None:
-    """Change settings of a store; --set KEY=null takes one back to the layer below."""
+    """Change settings of a store. --set KEY=null takes one back to the layer below."""
     given = given_settings(clearing=True)
     if not given:
         raise click.UsageError("give at least one setting, like --timeout 30")
@@ -126,9 +126,9 @@ def clean(
     dry_run: bool,
     every: float | None,
 ) -> int:
-    """Freeze or remove stores that are idle or old; all that is given must hold.
+    """Freeze or remove stores that are idle or old.
 
-    Every action is in `pyesdb audit`, with the policy as its reason.
+    All that is given must hold. Every action is in `pyesdb audit`, with the policy as its reason.
     """
     from pyesdb.operations import CleanUp, clean_up
 

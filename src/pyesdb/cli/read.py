@@ -31,8 +31,8 @@ def _check(stream: str | None, everything: bool, one: Options, whole: Options) -
 @click.argument("name", metavar="[STREAM]", required=False, shell_complete=stream_names)
 @click.option("--all", "everything", is_flag=True, help="All events of the store, by position.")
 @selection_options
-@click.option("--after", type=NUMBER, metavar="N", help="With --all: beyond this position.")
-@click.option("--before", type=NUMBER, metavar="N", help="With --all: up to before this one.")
+@click.option("--after", type=NUMBER, metavar="N", help="With --all: only positions above N.")
+@click.option("--before", type=NUMBER, metavar="N", help="With --all: only positions below N.")
 @click.option("--from", "first", type=NUMBER, metavar="N", help="Of a stream: from this version.")
 @click.option("--to", "last", type=NUMBER, metavar="N", help="Of a stream: to this version.")
 @click.option("--limit", type=NUMBER, metavar="N", help="At most so many events.")

@@ -16,7 +16,7 @@ _VERSION = click.IntRange(min=0)
 
 @click.group()
 def snapshot() -> None:
-    """Keep and look at snapshots: the state of a stream at a version."""
+    """Record and show snapshots of streams."""
 
 
 def _document(found: pyesdb.Snapshot) -> dict[str, Any]:
@@ -38,7 +38,10 @@ def _document(found: pyesdb.Snapshot) -> dict[str, Any]:
 @click.option("--metadata", default="{}", metavar="JSON", help="Metadata, a JSON object.")
 @common_options
 def record(source: str, stream: str, version: int, payload: str, metadata: str) -> None:
-    """Keep DATA (JSON; - is stdin) as the state of STREAM at VERSION, as SOURCE computed it."""
+    """Keep DATA as the state of STREAM at VERSION.
+
+    DATA is JSON, - is stdin; SOURCE names who computed it.
+    """
     data = json_value(sys.stdin.buffer.read() if payload == "-" else payload, "DATA")
     described = json_object(metadata, "--metadata")
     with database() as db:

@@ -17,9 +17,10 @@ FIELDS = ("events", "streams", "bytes", "position", "snapshots", "subscriptions"
 @click.argument("store_ids", nargs=-1, metavar="[STORE_ID]...", shell_complete=store_ids)
 @database_options
 def stats(store_ids: Sequence[str]) -> int:
-    """Print how many events, streams, bytes, snapshots and subscriptions stores have.
+    """Print how much stores hold.
 
-    Without STORE_ID: all stores. Bytes are those of the events as encoded, which max_bytes limits.
+    Events, streams, bytes, snapshots, subscriptions. Without STORE_ID: all stores. Bytes are those
+    of the events as encoded, which max_bytes limits.
     """
     failed, found = Failures(), dict[str, pyesdb.StoreStats]()
     with database(read_only=True) as db:

@@ -128,7 +128,7 @@ def _print_idle(rows: Sequence[tuple[pyesdb.StoreInfo, datetime]]) -> None:
 @store_argument
 @database_options
 def status(store_id: str) -> None:
-    """Print the status of a store: running, frozen, failed..."""
+    """Print the status of a store, one word like running or frozen."""
     with database(read_only=True) as db:
         answer = db.get_store_status(store_id)
     show.say(str(answer), store=store_id, status=answer)
@@ -157,7 +157,7 @@ def config(store_id: str) -> None:
 @store_argument
 @database_options
 def scavenge(store_id: str) -> None:
-    """Reclaim the space of hidden events, in small steps, while others go on."""
+    """Reclaim the space of hidden events, while others go on."""
     with database() as db, progress(f"scavenging {store_id}") as bar:
         done = db.store(store_id).scavenge(on_progress=bar.at)
     show.say(

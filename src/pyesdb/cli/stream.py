@@ -48,7 +48,7 @@ def info(name: str) -> None:
 @click.option("--expected", type=Expected(), default="any", metavar="STATE", help=EXPECTED)
 @common_options
 def delete(name: str, expected: pyesdb.ExpectedVersion) -> None:
-    """Hide all events of STREAM; an append brings it back, numbering goes on."""
+    """Hide all events of STREAM. An append brings it back, numbering goes on."""
     with database() as db:
         _print(db.store(current().store).delete_stream(name, expected=expected))
 

@@ -25,31 +25,53 @@ positions_argument = click.argument(
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
-def _subscription_options(command: F) -> F:
-    """The settings of a subscription; what is not given is not handed on."""
-    for option in reversed(
-        (
-            click.option(
-                "--max-retries", type=int, metavar="N", help="Deliveries after the first."
+def _subscription_options(*, preset: bool) -> Callable[[F], F]:
+    """The settings of a subscription; what is not given is not handed on.
+
+    `preset`: the help says what counts then; a test holds it against what a subscription gets.
+    """
+
+    def said(text: str, default: str) -> str:
+        return f"{text} [default: {default}]" if preset else text
+
+    options = (
+        click.option(
+            "--max-retries",
+            type=int,
+            metavar="N",
+            help=said("Deliveries after the first.", "10"),
+        ),
+        click.option(
+            "--ack-timeout",
+            type=DURATION,
+            help=said("Redeliver what is not acknowledged after this.", "30s"),
+        ),
+        click.option(
+            "--window", type=int, metavar="N", help=said("Events in flight at most.", "512")
+        ),
+        click.option(
+            "--order",
+            metavar="|".join(_ORDERS),
+            shell_complete=one_of(_ORDERS),
+            help=said("Whether events of a stream wait for each other.", "stream"),
+        ),
+        click.option(
+            "--on-poison",
+            metavar="|".join(_POISON),
+            shell_complete=one_of(_POISON),
+            help=said(
+                "What happens to an event that was tried often enough.",
+                "park_stream; park_event with --order none",
             ),
-            click.option("--ack-timeout", type=DURATION, help="How long an event may be kept."),
-            click.option("--window", type=int, metavar="N", help="Events in flight at most."),
-            click.option(
-                "--order",
-                metavar="|".join(_ORDERS),
-                shell_complete=one_of(_ORDERS),
-                help="Whether events of a stream wait for each other.",
-            ),
-            click.option(
-                "--on-poison",
-                metavar="|".join(_POISON),
-                shell_complete=one_of(_POISON),
-                help="What happens to an event that was tried often enough.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
+        ),
+    )
+
+    def add(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def _given(settings: dict[str, Any]) -> Any:
@@ -58,18 +80,30 @@ def _given(settings: dict[str, Any]) -> Any:
 
 @click.group()
 def sub() -> None:
-    """Persistent subscriptions: the store keeps how far each one has come."""
+    """Persistent subscriptions: create, watch, replay what failed.
+
+    The store keeps how far each one has come.
+    """
 
 
 @sub.command()
 @name_argument
 @selection_options
-@click.option("--after", type=Start(), default=0, help="Behind a position; end: what comes.")
-@click.option("--exist-ok", is_flag=True, help="Leave one that is there as it is.")
-@_subscription_options
+@click.option(
+    "--after",
+    type=Start(),
+    default=0,
+    metavar="N|end",
+    help="Only positions above N; end: only what comes.",
+)
+@click.option("--exist-ok", is_flag=True, help="No error if it exists; it stays unchanged.")
+@_subscription_options(preset=True)
 @common_options
 def create(name: str, after: int | Literal["end"], exist_ok: bool, **settings: Any) -> None:
-    """Make the subscription NAME, of everything or of what the options choose."""
+    """Make the subscription NAME.
+
+    Of everything, or of what the options choose.
+    """
     chosen = selection() or select.everything
     with database() as db:
         found = db.store(current().store).save_subscription(
@@ -80,7 +114,7 @@ def create(name: str, after: int | Literal["end"], exist_ok: bool, **settings: A
 
 @sub.command()
 @name_argument
-@_subscription_options
+@_subscription_options(preset=False)
 @common_options
 def update(name: str, **settings: Any) -> None:
     """Change settings of a subscription; they hold at once."""
@@ -116,11 +150,11 @@ def status(name: str) -> None:
 
 @sub.command()
 @name_argument
-@click.option("--every", type=DURATION, default=_WATCH_S, help="So often; a second.")
+@click.option("--every", type=DURATION, default=_WATCH_S, help="How often to look. [default: 1s]")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Look N times, then end.")
 @common_options
 def watch(name: str, every: float, limit: int | None) -> None:
-    """Look at a subscription again and again, until Ctrl-C: a line when something changed."""
+    """Print a line whenever a subscription has changed, until Ctrl-C."""
     with database(read_only=True) as db:
         store, before = db.store(current().store), None
         try:
@@ -156,12 +190,23 @@ def _watched(found: pyesdb.SubscriptionInfo, before: pyesdb.SubscriptionInfo | N
 
 @sub.command()
 @name_argument
-@click.option("--after", type=Start(), required=True, help="Behind a position, or end.")
+@click.option(
+    "--after",
+    type=Start(),
+    required=True,
+    metavar="N|end",
+    help="Only positions above N; end: only what comes.",
+)
 @yes_option
 @common_options
 def reset(name: str, after: int | Literal["end"], yes: bool) -> None:
-    """Start a subscription again behind a position; what is in flight or parked is forgotten."""
-    show.confirm(f"Start {name} again behind {after}? What is parked is forgotten.", yes=yes)
+    """Deliver again from just after a position.
+
+    It drops what is in flight or parked.
+    """
+    show.confirm(
+        f"Deliver {name} again from just after {after}? What is parked is dropped.", yes=yes
+    )
     with database() as db:
         _say(db.store(current().store).reset_subscription(name, after=after))
 
@@ -171,7 +216,10 @@ def reset(name: str, after: int | Literal["end"], yes: bool) -> None:
 @yes_option
 @common_options
 def remove(name: str, yes: bool) -> None:
-    """Forget a subscription, and what is in flight or parked; its consumers end."""
+    """Forget a subscription, and what is in flight or parked.
+
+    Its consumers end.
+    """
     show.confirm(f"Remove subscription {name}?", yes=yes)
     with database() as db:
         db.store(current().store).remove_subscription(name)
@@ -180,7 +228,9 @@ def remove(name: str, yes: bool) -> None:
 
 @sub.command()
 @name_argument
-@click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Beyond this.")
+@click.option(
+    "--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only positions above N."
+)
 @click.option("--limit", type=click.IntRange(min=0), metavar="N", help="At most so many.")
 @common_options
 def parked(name: str, after: int, limit: int | None) -> None:
@@ -213,7 +263,7 @@ def parked(name: str, after: int, limit: int | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="All that is parked.")
 @common_options
 def replay(name: str, positions: Sequence[int], everything: bool) -> None:
-    """Let parked events be tried again, from the first attempt, in order."""
+    """Let parked events be tried again, in order, from attempt 1."""
     chosen = _chosen(positions, everything)
     with database() as db:
         count = db.store(current().store).replay_parked(name, chosen)
@@ -227,7 +277,10 @@ def replay(name: str, positions: Sequence[int], everything: bool) -> None:
 @yes_option
 @common_options
 def discard(name: str, positions: Sequence[int], everything: bool, yes: bool) -> None:
-    """Do without parked events; what waits behind them goes on. The events stay in the store."""
+    """Never deliver parked events; what waits for them goes on.
+
+    The events stay in the store.
+    """
     chosen = _chosen(positions, everything)
     show.confirm(f"Never deliver what {name} has parked?", yes=yes)
     with database() as db:

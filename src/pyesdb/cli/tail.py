@@ -4,7 +4,7 @@ import click
 
 import pyesdb
 from pyesdb import select
-from pyesdb.cli import show
+from pyesdb.cli import people, show
 from pyesdb.cli.completion import stream_names
 from pyesdb.cli.read import NUMBER
 from pyesdb.cli.selection import selection, selection_options
@@ -25,14 +25,15 @@ SHOWN = 10
     default=None,
     help=f"The last N stored events first ({SHOWN} if nothing is said).",
 )
-@click.option("--after", type=NUMBER, metavar="N", help="All stored events beyond this position.")
+@click.option("--after", type=NUMBER, metavar="N", help="All stored events at positions above N.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="End after N events.")
 @common_options
 def tail(name: str | None, lines: int | None, after: int | None, limit: int | None) -> None:
-    """Print the newest events of the store, or of a STREAM, and go on with those that come.
+    """Print the newest events and follow.
 
-    It ends with Ctrl-C, or after --limit events, or when the store is removed. --stream, --prefix,
-    --type, --tag and --payload choose; all that is given must hold.
+    Of the store, or of a STREAM; then those that come. It ends with Ctrl-C, or after --limit
+    events, or when the store is removed. --stream, --prefix, --type, --tag and --payload choose;
+    all that is given must hold.
     """
     if lines is not None and after is not None:
         raise click.UsageError("--lines and --after exclude each other")
@@ -47,8 +48,18 @@ def tail(name: str | None, lines: int | None, after: int | None, limit: int | No
             shown = SHOWN if lines is None else lines
             newest = source.read_all(select=chosen, limit=shown, backwards=True)
             behind, stored = newest.head, newest.to_list()[::-1]
+        if name is not None and not settings.json:
+            _say_if_new(source, name)
         with source.follow(chosen, after=behind) as follower:
             _print(stored, follower, limit, as_json=settings.json)
+
+
+def _say_if_new(source: pyesdb.Store, name: str) -> None:
+    """Nobody should wait in silence for a name that was mistyped."""
+    try:
+        source.stream_info(name)
+    except pyesdb.StreamNotFound:
+        click.echo(people.visible(f"stream {name!r} has no events yet; waiting"), err=True)
 
 
 def _print(

@@ -42,8 +42,8 @@ def _file_errors(file: str) -> Generator[None]:
     help="jsonl loses nothing and notices a cut; cloudevents is for others.",
 )
 @selection_options
-@click.option("--after", type=NUMBER, default=0, metavar="N", help="Beyond this position.")
-@click.option("--before", type=NUMBER, metavar="N", help="Up to before this position.")
+@click.option("--after", type=NUMBER, default=0, metavar="N", help="Only positions above N.")
+@click.option("--before", type=NUMBER, metavar="N", help="Only positions below N.")
 @click.option("--force", is_flag=True, help="Write over a file that exists.")
 @common_options
 def export(
@@ -53,10 +53,10 @@ def export(
     before: int | None,
     force: bool,
 ) -> None:
-    """Write the events of a store to FILE, in their order; - is stdout.
+    """Write the events of a store to FILE, in their order.
 
-    A name that ends in .gz is compressed. The file appears when it is whole. With -, what there is
-    to say goes to stderr.
+    - is stdout. A name that ends in .gz is compressed. The file appears when it is whole. With -,
+    what there is to say goes to stderr.
     """
     from pyesdb.transfer import export_events
 

@@ -17,9 +17,10 @@ from pyesdb.cli.settings import current, database, database_options
 @click.option("--all", "everything", is_flag=True, help="Every store of the database.")
 @database_options
 def verify(store_ids: Sequence[str], everything: bool) -> int:
-    """Check stores against what was written to them: pages, history, counters, indexes.
+    """Check stores against what was written to them.
 
-    It only reads, while others go on writing. The exit code is 1 if anything is wrong.
+    Pages, history, counters, indexes. It only reads, while others go on writing. The exit code is 1
+    if anything is wrong.
     """
     if everything == bool(store_ids):
         raise click.UsageError("give store ids, or --all")

@@ -33,7 +33,7 @@ class Start(click.ParamType[Any]):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> int | Literal["end"]:
         """The position, or "end"."""
-        if value == "end":
+        if str(value).lower() == "end":
             return "end"
         if str(value).isascii() and str(value).isdigit():
             return int(value)

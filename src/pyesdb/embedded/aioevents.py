@@ -151,7 +151,7 @@ class AsyncEvents(AsyncIterator[RecordedEvent]):
 
 
 class AsyncLoaded:
-    """A snapshot (or None), the events behind it, and the stream's version for `expected=`."""
+    """A snapshot (or None), the events after it, and the stream's version for `expected=`."""
 
     def __init__(self, snapshot: Snapshot | None, events: AsyncEvents) -> None:
         self.snapshot = snapshot

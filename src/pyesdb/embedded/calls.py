@@ -158,9 +158,13 @@ class Calls:
                     "start anew, with after=0"
                 )
             position = after.position
-        elif isinstance(after, str):
-            checks.check_one_of(after, "after", ("end",))
+        elif after == "end":
             position = None
+        elif isinstance(after, str):
+            raise RequestError(
+                f'after must be a position, a Cursor or "end", not {after!r:.60}; text that '
+                "str(cursor) gave: Cursor.parse(text)"
+            )
         else:
             position = checks.check_int(after, "after")
         head = runtime.ask(queries.head)

@@ -306,7 +306,7 @@ class Database:
         return self.store(target)
 
     def audit(self, *, after: int = 0, store_id: str | None = None) -> Iterator[RecordedEvent]:
-        """Lifecycle events behind a position: who (metadata "actor"), when, what, from where."""
+        """Lifecycle events after a position: who (metadata "actor"), when, what, from where."""
         check_int(after, "after")
         store_id = None if store_id is None else check_store_id(store_id)
         pages = listing.audit(self._core.node, after, store_id)

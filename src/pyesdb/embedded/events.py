@@ -75,7 +75,7 @@ class Events(Iterator[RecordedEvent]):
 
 
 class Loaded:
-    """A snapshot (or None), the events behind it, and the stream's version for `expected=`."""
+    """A snapshot (or None), the events after it, and the stream's version for `expected=`."""
 
     def __init__(self, snapshot: Snapshot | None, events: Events) -> None:
         self.snapshot = snapshot

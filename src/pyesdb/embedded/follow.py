@@ -13,7 +13,7 @@ from pyesdb.store.head import SyncWaiter
 
 
 class Follower(Iterator[RecordedEvent]):
-    """Events behind a position, first those that are stored, then those that come: no gap, none
+    """Events after a position, first those that are stored, then those that come: no gap, none
     twice.
 
     Made by `Store.follow`. It waits for what is new until `stop()`; between pages it holds neither

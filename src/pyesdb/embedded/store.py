@@ -287,7 +287,7 @@ class Store(Subscribing, Handling):
     def load(
         self, stream: str, *, source: str | None = None, to_version: int | None = None
     ) -> Loaded:
-        """The newest snapshot of `source` and the events behind it; without source, all events.
+        """The newest snapshot of `source` and the events after it; without source, all events.
 
         A missing stream is empty with version NO_STREAM: a new aggregate is no error. A snapshot
         is left out when events right behind it are hidden: retention must not make a gap.
@@ -311,7 +311,7 @@ class Store(Subscribing, Handling):
         after: int | Cursor | Literal["end"] = 0,
         system: bool = False,
     ) -> Follower:
-        """Events behind `after`, stored ones first and then those that come, in one iterator.
+        """Events after position `after`: stored ones, then those that come, in one iterator.
 
         `after`: a position, the `cursor` of an earlier follower, or "end": what comes from now on.
         Raises HistoryChanged for a cursor of another history of the store.

@@ -36,7 +36,7 @@ class Subscribing:
         exist_ok: bool = False,
         **settings: Unpack[SubscriptionSettings],
     ) -> SubscriptionInfo:
-        """Make a persistent subscription behind a position ("end": what comes from now on).
+        """Make a persistent subscription that starts after a position ("end": at what comes).
 
         The same name, selector and settings again: nothing happens. Others:
         SubscriptionAlreadyExists, or with `exist_ok` the one that is there, as it is.
@@ -63,7 +63,7 @@ class Subscribing:
                 raise
 
     def reset_subscription(self, name: str, *, after: int | Literal["end"]) -> SubscriptionInfo:
-        """Start again behind a position; what is in flight or parked is forgotten."""
+        """Start again after a position; what is in flight or parked is forgotten."""
         self._handle.submit(subscriptions.resetting(name, after))
         return self.subscription_info(name)
 
@@ -94,7 +94,7 @@ class Subscribing:
     def parked(
         self, name: str, *, after: int = 0, limit: int | None = None
     ) -> Iterator[ParkedEvent]:
-        """Events that were given up, by position, behind `after`."""
+        """Events that were given up, by position, after `after`."""
         name, after, limit = subscriptions.check_parked(name, after, limit)
         self.subscription_info(name)
         return self._parked(name, after, limit)
@@ -118,7 +118,7 @@ class Subscribing:
         return self._unpark(Unparking(name, positions, replay=True))
 
     def discard_parked(self, name: str, positions: Iterable[int] | None = None) -> int:
-        """Do without parked events; what waits behind them goes on. Returns how many."""
+        """Do without parked events; what waits for them goes on. Returns how many."""
         return self._unpark(Unparking(name, positions, replay=False))
 
     def _unpark(self, unparking: Unparking) -> int:

@@ -37,7 +37,7 @@ class PyesdbApplicationRecorder(PyesdbAggregateRecorder, ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        """Notifications from `start` to `stop`, both included, or behind `start`."""
+        """Notifications from `start` to `stop`, both included, or after `start`."""
         after = 0 if start is None else max(0, start - 1 if inclusive_of_start else start)
         found = self.store.read_all(
             after=after,
@@ -55,7 +55,7 @@ class PyesdbApplicationRecorder(PyesdbAggregateRecorder, ApplicationRecorder):
 
     @translated
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "PyesdbSubscription":
-        """Notifications behind `gt`, those that are stored and those that come."""
+        """Notifications after `gt`, those that are stored and those that come."""
         return PyesdbSubscription(self, gt, topics)
 
 

@@ -60,7 +60,7 @@ class PyesdbDCBRecorder(PyesdbRecorder, DCBRecorder):
         after: int | None = None,
         limit: int | None = None,
     ) -> PyesdbDCBReadResponse:
-        """Events behind `after` that match any item of the query; its end is fixed now."""
+        """Events after `after` that match any item of the query; its end is fixed now."""
         events = self.store.read_all(after=max(0, after or 0), select=selector(query), limit=limit)
         if limit is None:
             return PyesdbDCBReadResponse(iter(events), events.head or None)
@@ -93,7 +93,7 @@ class PyesdbDCBRecorder(PyesdbRecorder, DCBRecorder):
     def subscribe(
         self, query: DCBQuery | None = None, *, after: int | None = None
     ) -> "PyesdbDCBSubscription":
-        """Events behind `after` that match, those that are stored and those that come."""
+        """Events after `after` that match, those that are stored and those that come."""
         return PyesdbDCBSubscription(self, query, after)
 
 

@@ -5,12 +5,18 @@ from uuid import UUID
 
 from pyesdb.model.errors import RequestError
 from pyesdb.model.limits import POSITION_MAX
+from pyesdb.model.versions import Cursor
+
+_PLACES = {"after", "before", "as_of", "at_least"}
+"""Arguments that are positions, which a Cursor has and is not."""
 
 
 def check_int(value: object, what: str, *, least: int = 0) -> int:
     """An int of at least `least` (bool is none)."""
     if type(value) is not int or not least <= value < POSITION_MAX:
-        raise RequestError(f"{what} must be an int of at least {least}, not {value!r:.60}")
+        place = what in _PLACES and isinstance(value, Cursor)
+        hint = ": give its .position" if place else ""
+        raise RequestError(f"{what} must be an int of at least {least}, not {value!r:.60}{hint}")
     return value
 
 

@@ -250,7 +250,7 @@ class ConnectionLost(Unavailable, ConnectionError):
 
 
 class DeadlineExceeded(Unavailable, TimeoutError):
-    """The deadline passed before the command was proposed; nothing was stored."""
+    """The deadline passed while the call waited for its turn: nothing was stored, call again."""
 
     def __str__(self) -> str:
         return PyesdbError.__str__(self)

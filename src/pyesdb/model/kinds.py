@@ -49,7 +49,10 @@ def listed(events: object) -> list[Any]:
     if kind_of(type(events)):
         return [events]
     if isinstance(events, (str, bytes, Mapping)):
-        raise InvalidEvent("append takes NewEvent objects, not text, bytes or a mapping")
+        name = type(events).__name__
+        raise InvalidEvent(
+            f'append takes NewEvent objects, not a {name}: write NewEvent("OrderPlaced", {{...}})'
+        )
     if not isinstance(events, Iterable):
         name = type(events).__name__
         raise InvalidEvent(f"append takes a NewEvent or an iterable of them, not {name}")

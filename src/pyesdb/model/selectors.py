@@ -238,11 +238,12 @@ def Query(items: Iterable[Selector] = ()) -> Selector:  # noqa: N802
     return _selector(clause for item in found for clause in item.clauses)
 
 
-def check_selector(selector: object) -> Selector:
+def check_selector(selector: object, what: str = "select=") -> Selector:
     """A selector; raises InvalidSelector."""
     if not isinstance(selector, Selector):
         raise InvalidSelector(
-            f"a selector is made by select or Query, not {type(selector).__name__}"
+            f"{what} takes a selector, not {type(selector).__name__}: for one stream write "
+            "select.stream('order-1')"
         )
     return selector
 
@@ -250,7 +251,7 @@ def check_selector(selector: object) -> Selector:
 class AppendCondition:
     """A dynamic consistency boundary: the append fails if a matching event exists (dcb.events).
 
-    `after`: only events behind this position count (the `head` of the read that decided). The
+    `after`: only events after this position count (the `head` of the read that decided). The
     selector may name types, tags and streams.
     """
 
@@ -259,7 +260,7 @@ class AppendCondition:
     fail_if_events_match: Selector
 
     def __init__(self, fail_if_events_match: Selector, *, after: int | None = None) -> None:
-        selector = check_selector(fail_if_events_match)
+        selector = check_selector(fail_if_events_match, "a condition")
         if any(c.payload or c.stream_patterns or c.type_patterns for c in selector.clauses):
             raise InvalidSelector(
                 "a condition selects by types, tags and streams; patterns and payload fields "

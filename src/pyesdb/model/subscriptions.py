@@ -22,7 +22,7 @@ class SubscriptionSettings(TypedDict, total=False):
     `ack_timeout`: how long a consumer may keep an event, from its delivery on (30 s). `window`:
     events in flight over all consumers (512). `order`: "stream" (events of a stream wait for each
     other, also across retries) or "none". `on_poison`: "park_stream" (what follows in the stream
-    waits behind the parked event; the default with order "stream") or "park_event".
+    waits for the parked event; the default with order "stream") or "park_event".
     """
 
     max_retries: int
@@ -34,7 +34,7 @@ class SubscriptionSettings(TypedDict, total=False):
 
 class SubscriptionInfo(msgspec.Struct, frozen=True):
     """A persistent subscription. `position`: up to here everything selected was delivered, or is
-    kept to be; `lag`: positions behind it, selected or not. `in_flight`: delivered, not settled.
+    kept to be; `lag`: positions after it, selected or not. `in_flight`: delivered, not settled.
     `consumers`: how many hold something. `oldest_unacked`: since when the oldest of it is held.
     """
 

@@ -136,7 +136,7 @@ class Projection(Declared):
     ) -> ProjectionStatus:
         """Go on to the store's head of this moment, and return; raises what `run` raises.
 
-        `on_progress(done, total)` is called behind each transaction, with positions.
+        `on_progress(done, total)` is called after each transaction, with positions.
         """
         with self._running(self.projector(store, to)) as projector:
             return projector.catch_up(on_progress=on_progress)

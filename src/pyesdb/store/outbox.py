@@ -189,7 +189,8 @@ class Outbox:
                 why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
         why = f" ({why})" if why else ""
         return DeadlineExceeded(
-            f"the deadline passed before the command was proposed: nothing was stored{why}"
+            f"the deadline passed while the call waited for its turn{why}; nothing was stored: "
+            "call again, or give a longer timeout="
         )
 
     def _wait(self, slot: SyncSlot, deadline: float) -> None:

@@ -21,7 +21,7 @@ def copy_events(
 ) -> ImportResult:
     """Store the events of `source` that `select` means in `target`, in their order, each once.
 
-    Called again it goes on behind what is there: new events only. It is tracked like an import of
+    Called again it goes on after what is there: new events only. It is tracked like an import of
     an export with the same selection, so either goes on where the other one ended. Ids, types,
     data, metadata, tags, content types and times are kept; versions, positions and `created` are
     new. `on_progress(position, head)` counts positions of `source`.

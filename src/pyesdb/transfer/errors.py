@@ -16,7 +16,7 @@ class InvalidExport(pyesdb.Fault):
         self.stored, self.source = stored, source
         text = (
             f"{self}; {stored:,} events before it were stored now: import the mended file again, "
-            f"and it goes on behind them (source {source!r})"
+            f"and it goes on after them (source {source!r})"
         )
         self.args = (text,)
 

@@ -13,7 +13,7 @@ from tests.crash.faultbook.scene import HURT, OTHER, Scene, patched
 from tests.crash.faultbook.vfs import Fault, Gate, faults
 
 LOG = f"{HURT}/store.db-wal"
-LATE = r"DeadlineExceeded: the deadline passed before the command was proposed: nothing was stored"
+LATE = "DeadlineExceeded: the deadline passed while .* its turn; nothing was stored: call again, .*"
 """Of a caller who waits behind the one whose fsync it is."""
 UNKNOWN = r"OutcomeUnknown: not known .*its commit did not end in time.*command_id=\.\.\."
 """Of a caller whose command is in that COMMIT."""
