@@ -49,7 +49,7 @@ def listed(events: object) -> list[Any]:
     if kind_of(type(events)):
         return [events]
     if isinstance(events, (str, bytes, Mapping)):
-        name = type(events).__name__
+        name = type(cast("object", events)).__name__
         raise InvalidEvent(
             f'append takes NewEvent objects, not a {name}: write NewEvent("OrderPlaced", {{...}})'
         )

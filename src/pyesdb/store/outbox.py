@@ -187,10 +187,9 @@ class Outbox:
         with suppress(OSError, PyesdbError):  # the lock file is closed: then nobody is in the way
             if (pid := self._log.holder()) is not None:
                 why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
-        why = f" ({why})" if why else ""
         return DeadlineExceeded(
-            f"the deadline passed while the call waited for its turn{why}; nothing was stored: "
-            "call again, or give a longer timeout="
+            f"the deadline passed while the call waited for its turn{why and f' ({why})'}; "
+            "nothing was stored: call again, or give a longer timeout="
         )
 
     def _wait(self, slot: SyncSlot, deadline: float) -> None:
