@@ -369,6 +369,22 @@ def test_a_subscription_that_waits_is_stopped_from_elsewhere(
     assert list(subscriptions[0]) == []
 
 
+def test_a_subscription_passes_over_nothing_that_it_cannot_show(
+    recorder: PyesdbProcessRecorder,
+) -> None:
+    """Who asks again gets the error again, until it is stopped."""
+    recorder.insert_events([event(A, 1)])
+    recorder.store.append("no-uuid", NewEvent("T"))
+    recorder.insert_events([event(A, 2)])
+    with recorder.subscribe() as subscription:
+        assert next(subscription).id == 1
+        for _ in range(2):
+            with pytest.raises(DataError, match="no-uuid"):
+                next(subscription)
+        subscription.stop()
+        assert list(subscription) == []
+
+
 def test_a_subscription_never_ends_silently(opened: Callable[..., PyesdbDatastore]) -> None:
     """It says so when the database is closed or the store removed."""
     closed, removed = opened(), opened("gone")

@@ -10,7 +10,7 @@ from eventsourcing.persistence import (
     Subscription,
 )
 
-from pyesdb import Selector, select
+from pyesdb import RecordedEvent, Selector, select
 from pyesdb.eventsourcing.aggregates import PyesdbAggregateRecorder
 from pyesdb.eventsourcing.errors import translated
 
@@ -73,13 +73,24 @@ class PyesdbSubscription(Subscription[PyesdbApplicationRecorder]):
     ) -> None:
         super().__init__(recorder=recorder, gt=gt, topics=topics)
         self._follower = recorder.store.follow(_topics(topics), after=max(0, gt or 0))
+        self._stopped = False
+        self._held: RecordedEvent | None = None
+        """What the follower has given and nobody has got, because it is no notification."""
 
     def stop(self) -> None:
         """End the iteration, now or when the notification in hand was handled."""
         super().stop()
+        self._stopped = True
         self._follower.stop()
 
     @translated
     def __next__(self) -> Notification:
-        """The next notification; waits for it. Raises InterfaceError when the store is closed."""
-        return self._recorder.streams.notification(next(self._follower))
+        """The next notification; waits for it. Raises InterfaceError when the store is closed.
+
+        DataError is raised by each call until the subscription is stopped: it passes over nothing.
+        """
+        if self._held is None or self._stopped:
+            self._held = next(self._follower)
+        notification = self._recorder.streams.notification(self._held)
+        self._held = None
+        return notification
