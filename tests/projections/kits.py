@@ -27,6 +27,8 @@ UPSERT = (
 )
 CLEAR = "DELETE FROM totals WHERE store = :store"
 WRONG = "SELECT x FROM nowhere"
+WITHOUT_WAL = {"sqlite-connection", "alchemy-sqlite"}
+"""Kinds whose file is as Python makes it: a commit waits for readers."""
 LONGEST_S = 60.0
 """What a test waits for comes at once, or its failure is that it does not come."""
 
@@ -101,7 +103,6 @@ class Kit:
                 return self.file
             case "sqlite-connection":
                 made = sqlite3.connect(self.file, check_same_thread=False)
-                made.execute("PRAGMA journal_mode = WAL")
                 self.stack.callback(made.close)
                 return made
             case "psycopg":
@@ -139,7 +140,7 @@ class Kit:
             made: Any = asyncio.create_async_engine(url)
         else:
             made = sqlalchemy.create_engine(url)
-        if kind.startswith("alchemy-sqlite"):
+        if kind.startswith("alchemy-sqlite") and self.kind not in WITHOUT_WAL:
             with sqlite3.connect(self.file) as once:
                 once.execute("PRAGMA journal_mode = WAL")
             once.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sqlite3
 import subprocess
@@ -27,6 +28,19 @@ def nothing(tx: Any, event: Any) -> None:
 
 async def nothing_async(tx: Any, event: Any) -> None:
     del tx, event
+
+
+def stray(tx: Any, event: Any) -> Any:
+    yield tx.execute("UPDATE totals SET n = -1")
+
+
+async def stray_async(tx: Any, event: Any) -> Any:
+    yield tx, event
+
+
+class Waiting:
+    async def __call__(self, tx: Any, event: Any) -> None:
+        del tx, event
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201, "a\nb", 5, None])
@@ -61,8 +75,19 @@ def test_what_cannot_be_registered() -> None:
     with pytest.raises(pyesdb.RequestError, match="other events"):
         made.on()
     for register in (made.on("C"), made.setup, made.reset):
-        with pytest.raises(pyesdb.RequestError, match="AsyncProjection"):
-            register(nothing_async)
+        for waiting in (nothing_async, functools.partial(nothing_async), Waiting()):
+            with pytest.raises(pyesdb.RequestError, match="AsyncProjection"):
+                register(waiting)
+
+
+@pytest.mark.parametrize("half", [Projection, AsyncProjection])
+def test_generator_functions_are_refused(half: Any) -> None:
+    """Called, they do nothing: every event would be passed over, and the checkpoint at the head."""
+    made = half("p")
+    for register in (made.on("C"), made.setup, made.reset):
+        for function in (stray, stray_async, functools.partial(stray)):
+            with pytest.raises(pyesdb.RequestError, match="yield"):
+                register(function)
 
 
 def test_decorators_give_the_function_back() -> None:
@@ -309,6 +334,36 @@ def test_plain_and_asynchronous_functions_are_not_mixed_up(lite: Kit) -> None:
         await engine.dispose()
 
     asyncio.run(tried())
+
+
+@pytest.mark.parametrize("function", [stray, stray_async, nothing_async])
+def test_an_answer_that_was_never_run_passes_over_nothing(lite: Kit, function: Any) -> None:
+    """Behind a wrapper nobody sees what a function is."""
+    lite.append("a", 1)
+    lite.append("a", 0, type="Other")
+    made = lite.projection()
+
+    def wrapped(tx: Any, event: Any) -> Any:
+        return function(tx, event)
+
+    made.on("Other")(wrapped)
+    with pytest.raises(HandlerFailed, match=r"yield|plain `def`"):
+        made.catch_up(lite.store, lite.target)
+
+    async def tried() -> None:
+        async with await pyesdb.open_async(lite.folder / "data") as db:
+            other = AsyncProjection("p")
+            other.on("Other")(wrapped)
+            with pytest.raises(HandlerFailed, match=r"yield|plain `def`"):
+                await other.catch_up(db.store("s"), lite.file)
+
+    asyncio.run(tried())
+    assert lite.checkpoint() == [0, 0]
+    assert lite.totals() == {}
+    hooked = lite.projection()
+    hooked.setup(lambda tx: function(tx, None))
+    with pytest.raises(pyesdb.RequestError, match=r"yield|plain `def`"):
+        hooked.catch_up(lite.store, lite.target)
 
 
 def test_ctrl_c_keeps_nothing_of_the_transaction_and_gives_the_lock_back(lite: Kit) -> None:

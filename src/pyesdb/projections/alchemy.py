@@ -12,9 +12,8 @@ from pyesdb.projections import locks, postgres, sqlite
 from pyesdb.projections.blocking import settled
 from pyesdb.projections.readmodel import IN_USE, POSTGRES, SQLITE, Dialect
 
-_FILE = "SELECT file FROM pragma_database_list WHERE name = 'main'"
 _NUMBER = "SELECT txid_current()"
-_BEGIN = "BEGIN IMMEDIATE"
+_BEGIN, _COMMIT, _ROLLBACK = "BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"
 HINT = "a handler must not end the transaction: the projection does, with its checkpoint"
 
 
@@ -31,6 +30,9 @@ class AlchemyModel:
         self._file: locks.FileLock | None = None
         self._key: int | None = None
         self._guarding = False
+        self._engine_begins = False
+        """Whether the engine begins SQLite's transactions by itself, as SQLAlchemy advises."""
+        self._readers = sqlite.Readers()
         name = target.dialect.name
         if name not in {"sqlite", "postgresql"}:
             raise pyesdb.RequestError(
@@ -75,8 +77,8 @@ class AlchemyModel:
 
         self._guarding = False
         try:
-            if self._transaction is not None and self._transaction.is_active:
-                await settled(self._transaction.rollback())  # an interrupt came between two steps
+            if self._transaction is not None:  # an interrupt came between two steps
+                await self.rollback()
             for name in ("commit", "rollback"):
                 if event.contains(self._below, name, self._refuse):
                     event.remove(self._below, name, self._refuse)
@@ -98,11 +100,11 @@ class AlchemyModel:
     async def lock(self, name: str, store: str) -> bool:
         """See `ReadModel.lock`."""
         if self.dialect is SQLITE:
-            row = await self.fetch(_FILE)
+            file = (await self.fetch(sqlite.FILE))[2]
             await settled(self._connection.rollback())
-            if not row[0]:  # in memory
+            if not file:  # in memory
                 return True
-            lock = locks.FileLock(row[0], locks.number(name, store))
+            lock = locks.FileLock(file, locks.number(name, store))
             self._file = lock if lock.take() else None
             return self._file is not None
         if await self.fetch(_NUMBER) != await self.fetch(_NUMBER):
@@ -124,7 +126,7 @@ class AlchemyModel:
             raise pyesdb.RequestError(IN_USE)
         self._transaction = await settled(self._connection.begin())
         if self.dialect is SQLITE and not reading and not await self._begin_sqlite(stopped):
-            await settled(self._transaction.rollback())
+            await self.rollback()
             return False
         self._guarding = not reading
         return True
@@ -132,16 +134,18 @@ class AlchemyModel:
     async def _begin_sqlite(self, stopped: Callable[[], bool]) -> bool:
         """Be its writer now: a transaction that starts by reading may be refused the first write.
 
-        The engine may have begun one already, as SQLAlchemy advises for SQLite.
+        So the one that the engine has begun, and where nothing happened yet, is changed for ours.
         """
         from sqlalchemy.exc import OperationalError
 
         while True:
             try:
-                await settled(self._connection.exec_driver_sql(_BEGIN))
+                await self._say(_BEGIN)
             except OperationalError as error:
                 if "within a transaction" in str(error.orig):
-                    return True
+                    self._engine_begins = True
+                    await self._say(_ROLLBACK)
+                    continue
                 if not sqlite.is_busy(error.orig):
                     raise
                 if stopped():
@@ -150,21 +154,52 @@ class AlchemyModel:
             else:
                 return True
 
-    async def commit(self) -> None:
+    async def _say(self, statement: str) -> None:
+        await settled(self._connection.exec_driver_sql(statement))
+
+    async def commit(self, stopped: Callable[[], bool]) -> bool:
         """See `ReadModel.commit`."""
         self._guarding = False
+        if self.dialect is SQLITE and not await self._commit_sqlite(stopped):
+            await self.rollback()
+            return False
         await settled(self._transaction.commit())
+        self._transaction = None
+        return True
+
+    async def _commit_sqlite(self, stopped: Callable[[], bool]) -> bool:
+        """By a statement, which may be repeated: SQLAlchemy commits a transaction only once."""
+        from sqlalchemy.exc import OperationalError
+
+        while True:
+            try:
+                await self._say(_COMMIT)
+            except OperationalError as error:
+                if not sqlite.is_busy(error.orig):
+                    raise
+                if stopped():
+                    return False
+                self._readers.wait_told()
+                await _pause(blocking=self.blocking)
+            else:
+                break
+        if self._engine_begins:  # it also ends what it has begun
+            await self._say("BEGIN")
+        return True
 
     async def rollback(self) -> None:
         """See `ReadModel.rollback`."""
         from sqlalchemy.exc import SQLAlchemyError
 
         self._guarding = False
-        ours = self._transaction.is_active
+        transaction, self._transaction = self._transaction, None
+        if transaction is None:
+            return
+        ours = transaction.is_active
         try:
-            await settled(self._transaction.rollback())
+            await settled(transaction.rollback())
             if not ours:  # a handler has tried to end it: it is over for SQLAlchemy alone
-                await settled(self._connection.exec_driver_sql("ROLLBACK"))
+                await self._say(_ROLLBACK)
                 await settled(self._connection.rollback())
         except SQLAlchemyError:  # its connection is gone, and the transaction with it
             await settled(self._connection.invalidate())

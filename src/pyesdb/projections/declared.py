@@ -9,6 +9,7 @@ import pyesdb
 
 NAME_MAX = 200
 BATCH_MAX = 10_000
+GENERATOR = "must not `yield`: a call of a generator function runs nothing of it"
 
 Handler = Callable[[Any, pyesdb.RecordedEvent], Any]
 Hook = Callable[..., Any]
@@ -26,13 +27,7 @@ P = TypeVar("P", bound=Stoppable)
 
 
 class Declared:
-    """A read model that follows a store: events in, rows out, each with effect exactly once.
-
-    `name`: under which the read model keeps how far each store was projected. `select`: which
-    events; None: those whose types have a handler. Events that are selected and have no handler are
-    passed over. `batch`: at most so many events in one transaction, while there is more to catch up
-    with; what comes live is committed as it comes.
-    """
+    """What a user says of a projection, the same for both halves: see `Projection`."""
 
     is_async = False
 
@@ -105,7 +100,9 @@ class Declared:
     def _check(self, function: object, what: str) -> None:
         if not callable(function):
             raise pyesdb.RequestError(f"a {what} must be callable, not {function!r:.60}")
-        if inspect.iscoroutinefunction(function) and not self.is_async:
+        if _is(function, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
+            raise pyesdb.RequestError(f"a {what} {GENERATOR}")
+        if _is(function, inspect.iscoroutinefunction) and not self.is_async:
             raise pyesdb.RequestError(
                 f"an asynchronous {what} needs AsyncProjection, which has the same methods"
             )
@@ -157,6 +154,11 @@ class Declared:
                 "`reset`, else a rebuild would count every event twice"
             )
         return self._reset, _takes_store(self._reset)
+
+
+def _is(function: Callable[..., Any], *kinds: Callable[[object], bool]) -> bool:
+    """Whether a function, or an object that is called like one, is of one of the kinds."""
+    return any(kind(one) for kind in kinds for one in (function, type(function).__call__))
 
 
 def _takes_store(hook: Hook) -> bool:

@@ -11,15 +11,15 @@ import os
 import socket
 import uuid
 from collections.abc import AsyncGenerator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import pyesdb
 from pyesdb.projections.checkpoint import Checkpoint, History, Mark
-from pyesdb.projections.declared import Declared, Hook
+from pyesdb.projections.declared import GENERATOR, Declared, Hook
 from pyesdb.projections.errors import handler_failed
-from pyesdb.projections.readmodel import ReadModel
+from pyesdb.projections.readmodel import ReadModel, undone_for_others
 from pyesdb.projections.status import ProjectionStatus
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ MARK_S = 5.0
 """How long a run waits for a selected event before it writes how far it has examined the store."""
 MARK_MAX_S = 60.0
 """How long when nothing at all came the last time: a store at rest is hardly looked at."""
+TRIES = 5
+"""Of a batch that the database undoes because others are at work: a deadlock, a conflict."""
 BATCH_BYTES = 4 << 20
 """Data of one batch, beside its number of events: a batch is held in memory."""
 
@@ -122,10 +124,12 @@ class Work:
             try:
                 await self._replay(head, on_progress)
                 await self._do(self._checkpoint.advance(self._at, head, self._history))
+                kept = await self._do(self._model.commit(lambda: self.stopped))
             except BaseException:
                 await self._do(self._model.rollback())
                 raise
-            await self._do(self._model.commit())
+            if not kept:
+                raise self._rebuild_stopped()
             self._at = head
             log.info("projection %r of %r rebuilt to %d", self._name, self._origin.id, head)
             return await self._catch_up(None)
@@ -169,8 +173,7 @@ class Work:
         model, checkpoint = self._model, self._checkpoint
         await model.open(reading=False)
         if not await model.lock(self._name, self._origin.id):
-            found = await self._seen()
-            raise checkpoint.busy("another projector runs it", found.owner if found else "")
+            raise checkpoint.busy("another projector runs it", await self._owner())
         if not await model.begin(lambda: self.stopped):
             found = await self._seen()
             self._at = 0 if found is None else found.position
@@ -183,10 +186,10 @@ class Work:
             if found is not None and not anew:
                 self._check_history(found, self._history)
             await checkpoint.take(self._history, found)
+            await model.commit(lambda: self.stopped)
         except BaseException:
             await model.rollback()
             raise
-        await model.commit()
         self._at = 0 if found is None else found.position
 
     async def _look(self) -> Mark | None:
@@ -203,6 +206,13 @@ class Work:
             return await self._checkpoint.read()
         finally:
             await self._model.rollback()
+
+    async def _owner(self) -> str:
+        """Who is at work, if it can be seen: a rebuild locks readers out of SQLite without WAL."""
+        with suppress(Exception):
+            found = await self._seen()
+            return found.owner if found else ""
+        return ""
 
     @property
     def _what(self) -> str:
@@ -267,10 +277,7 @@ class Work:
             examined = 0
             while examined < head:
                 if self.stopped:
-                    raise pyesdb.Ended(
-                        f"the rebuild of projection {self._name!r} was stopped: the read model is "
-                        "as it was"
-                    )
+                    raise self._rebuild_stopped()
                 batch = await self._gather(feed, 0)
                 upto = [event for event in batch.events if event.position <= head]
                 await self._do(self._handle(upto))
@@ -278,6 +285,11 @@ class Work:
                 _tell(on_progress, min(examined, head), head)
                 if not batch.events and feed.caught_up:
                     break
+
+    def _rebuild_stopped(self) -> pyesdb.Ended:
+        return pyesdb.Ended(
+            f"the rebuild of projection {self._name!r} was stopped: the read model is as it was"
+        )
 
     # -- steps in the read model
 
@@ -287,6 +299,17 @@ class Work:
             await self._do(self._transact(batch))
 
     async def _transact(self, batch: Batch) -> None:
+        for more in reversed(range(TRIES)):
+            try:
+                await self._try(batch)
+            except Exception as error:
+                if not more or self.stopped or not undone_for_others(error):
+                    raise
+                log.info("projection %r of %r tries again: %s", self._name, self._origin.id, error)
+            else:
+                return
+
+    async def _try(self, batch: Batch) -> None:
         model = self._model
         if not await model.begin(lambda: self.stopped):
             return
@@ -294,16 +317,17 @@ class Work:
             await self._checkpoint.claim(self._at)
             await self._handle(batch.events)
             await self._checkpoint.advance(self._at, batch.upto, self._history)
+            kept = await model.commit(lambda: self.stopped)
         except BaseException:
             await model.rollback()
             raise
-        await model.commit()
-        self._at = batch.upto
+        if kept:
+            self._at = batch.upto
 
     async def _begin_anew(self, reset: Hook, *, takes_store: bool) -> None:
         model = self._model
-        if not await model.begin(lambda: self.stopped):
-            raise pyesdb.Ended(f"the rebuild of projection {self._name!r} was stopped")
+        if self.stopped or not await model.begin(lambda: self.stopped):
+            raise self._rebuild_stopped()
         try:
             await self._checkpoint.claim(self._at)
             if not takes_store and await self._checkpoint.count() > 1:
@@ -324,7 +348,7 @@ class Work:
                 continue
             try:
                 answer = handler(tx, event)
-                if not model.blocking or hasattr(answer, "__await__"):
+                if not model.blocking or answer is not None:
                     await self._answered(answer, "handler")
             except Exception as error:
                 raise handler_failed(self._name, event, error, model.refused()) from error
@@ -339,6 +363,8 @@ class Work:
 
     async def _answered(self, answer: Any, what: str) -> None:
         """Wait for an asynchronous handler; none may be where nobody waits, nor be missing."""
+        if inspect.isgenerator(answer) or inspect.isasyncgen(answer):
+            raise pyesdb.RequestError(f"a {what} {GENERATOR}")
         waits = hasattr(answer, "__await__")
         if waits and self._model.blocking:
             if inspect.iscoroutine(answer):

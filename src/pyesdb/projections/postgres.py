@@ -124,14 +124,18 @@ class PostgresModel:
             raise pyesdb.RequestError(IN_USE)
         return True
 
-    async def commit(self) -> None:
+    async def commit(self, stopped: Callable[[], bool]) -> bool:
         """See `ReadModel.commit`."""
+        del stopped
         transaction, self._transaction = self._transaction, None
         await left(transaction)
+        return True
 
     async def rollback(self) -> None:
         """See `ReadModel.rollback`."""
         transaction, self._transaction = self._transaction, None
+        if transaction is None:  # its commit has failed: it is undone
+            return
         with suppress(driver().Error):
             await left(transaction, driver().Rollback())
 

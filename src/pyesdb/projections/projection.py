@@ -113,7 +113,8 @@ class Projection(Declared):
 
     A read model is the path of a SQLite file, a `sqlite3.Connection`, a `postgresql://` address, a
     psycopg connection or pool, or an engine or connection of SQLAlchemy. Its table
-    `pyesdb_checkpoint` is made when it is missing.
+    `pyesdb_checkpoint` is made when it is missing. A SQLite file given as a path gets WAL mode; a
+    connection or engine is used as it is, and without WAL commits wait for readers.
     """
 
     def projector(self, store: pyesdb.Store, to: Target) -> Projector:
@@ -125,8 +126,9 @@ class Projection(Declared):
 
         Raises ProjectionBusy if another projector runs it, HandlerFailed if a handler raises
         (nothing of its transaction is kept, nothing is passed over), HistoryChanged if the read
-        model belongs to another history of the store, and StoreRemoved or DatabaseClosed when there
-        is nothing to follow any more.
+        model belongs to another history of the store, StoreRemoved or DatabaseClosed when there is
+        nothing to follow any more, and the driver's error when the read model is gone. What others
+        undo (a deadlock) is tried again.
         """
         with self._running(self.projector(store, to)) as projector:
             projector.run()
@@ -146,9 +148,10 @@ class Projection(Declared):
     ) -> ProjectionStatus:
         """Empty the tables (`reset`) and project the store anew, in one transaction.
 
-        Readers see the old content until all of the new is there; what ends it earlier (an error,
-        `stop`, kill -9) leaves the old. What was appended meanwhile is caught up with afterwards.
-        Raises what `run` raises, but HistoryChanged: it begins with the history that there is.
+        Readers see the old content until all of the new is there (SQLite: with WAL); what ends it
+        earlier (an error, `stop`, kill -9) leaves the old. What was appended meanwhile is caught up
+        with afterwards. Raises what `run` raises, but HistoryChanged: it begins with the history
+        that there is.
         """
         with self._running(self.projector(store, to)) as projector:
             return projector.rebuild(on_progress=on_progress)

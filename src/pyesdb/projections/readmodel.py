@@ -72,12 +72,12 @@ class ReadModel(Protocol):
         """
         ...
 
-    async def commit(self) -> None:
-        """Make it durable."""
+    async def commit(self, stopped: Callable[[], bool]) -> bool:
+        """Make it durable; False if it was stopped while it waited for others, and undone."""
         ...
 
     async def rollback(self) -> None:
-        """Undo it; quietly, because something else has failed already."""
+        """Undo it, if there is one; quietly, because something else has failed already."""
         ...
 
     async def execute(self, statement: str, **values: Any) -> int:
@@ -95,6 +95,23 @@ class ReadModel(Protocol):
     def refused(self) -> str:
         """Why the read model refused a statement of a handler, if its driver does not say so."""
         ...
+
+
+_FOR_OTHERS = {"40001", "40P01"}
+
+
+def undone_for_others(error: BaseException | None) -> bool:
+    """Whether PostgreSQL rolled a transaction back that would have succeeded alone.
+
+    A deadlock or a serialization failure: nothing of it is kept, and it may be begun again. A
+    connection that broke is none: its commit may have arrived.
+    """
+    while error is not None:
+        state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+        if state in _FOR_OTHERS:
+            return True
+        error = error.__cause__
+    return False
 
 
 def read_model(target: Target, *, is_async: bool) -> ReadModel:

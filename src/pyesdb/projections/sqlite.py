@@ -3,8 +3,13 @@
 Transactions are begun and ended by statements of ours. While one is open, the connection's
 authorizer refuses to prepare any other BEGIN, COMMIT or ROLLBACK: `executescript`, for one, commits
 first, and half of a batch would be durable without its checkpoint.
+
+Whoever reads or writes is waited for, never an error: SQLite keeps a transaction whose COMMIT it
+refuses because of a reader. With WAL no reader is in the way: a file that is opened here gets it,
+the caller's connection is left as he has set it up.
 """
 
+import logging
 import os
 import sqlite3
 import time
@@ -16,6 +21,8 @@ import pyesdb
 from pyesdb.projections import locks
 from pyesdb.projections.readmodel import IN_USE, SQLITE
 
+log = logging.getLogger(__name__)
+
 BUSY_S = 0.5
 """How long SQLite itself waits for another writer; then we look whether to stop, and go on."""
 PAUSE_S = 0.01
@@ -23,6 +30,9 @@ _BEGIN, _BEGIN_READING = "BEGIN IMMEDIATE /* projection */", "BEGIN /* projectio
 _COMMIT, _ROLLBACK = "COMMIT /* projection */", "ROLLBACK /* projection */"
 # The comments keep them apart in the connection's cache of statements: one that was prepared
 # before would not be shown to the authorizer again.
+
+FILE = "PRAGMA database_list"
+"""Its third column is the file of the main database; to read that would need a lock."""
 
 HINT = "a handler must not begin or end a transaction, and executescript() does"
 
@@ -33,9 +43,26 @@ def pause() -> None:
 
 
 def is_busy(error: object) -> bool:
-    """Whether another connection is writing."""
+    """Whether another connection is in the way, and not a handler's own unfinished statement."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    busy = isinstance(code, int) and code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return busy and "statements in progress" not in str(error)
+
+
+class Readers:
+    """Says once that readers are in the way: else a projection would stand still in silence."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def wait_told(self) -> None:
+        """A reader is being waited for."""
+        if not self._told:
+            self._told = True
+            log.warning(
+                "a projection waits for a reader of its SQLite read model, which is not in WAL "
+                "mode: PRAGMA journal_mode = WAL, once, or let readers end"
+            )
 
 
 class SqliteModel:
@@ -53,6 +80,8 @@ class SqliteModel:
         """Whether the transaction is ours, and not one of the caller's."""
         self._guarding = False
         self._refused = False
+        self._is_set_up = isinstance(target, sqlite3.Connection)
+        self._readers = Readers()
 
     @property
     def tx(self) -> sqlite3.Connection:
@@ -94,22 +123,24 @@ class SqliteModel:
 
     async def lock(self, name: str, store: str) -> bool:
         """A byte of a file beside the database; what lives in memory nobody else can reach."""
-        row = await self.fetch("SELECT file FROM pragma_database_list WHERE name = 'main'")
-        if not row[0]:
+        file = (await self.fetch(FILE))[2]
+        if not file:
             return True
-        self._lock = locks.FileLock(row[0], locks.number(name, store))
+        self._lock = locks.FileLock(file, locks.number(name, store))
         if self._lock.take():
             return True
         self._lock = None
         return False
 
     async def begin(self, stopped: Callable[[], bool], *, reading: bool = False) -> bool:
-        """See `ReadModel.begin`. Writers of the same file, rebuilds too, are waited for."""
+        """See `ReadModel.begin`. Who uses the same file, rebuilds too, is waited for."""
         if self.tx.in_transaction:
             raise pyesdb.RequestError(IN_USE)
         while True:
             self._begun = True
             try:
+                if not reading and not self._is_set_up:
+                    self._set_up()
                 self.tx.execute(_BEGIN_READING if reading else _BEGIN)
             except sqlite3.OperationalError as error:
                 self._begun = False
@@ -123,11 +154,38 @@ class SqliteModel:
                 self._refused = False
                 return True
 
-    async def commit(self) -> None:
+    def _set_up(self) -> None:
+        """Readers and the writer do not block each other.
+
+        A power cut may take the newest transactions, each with its checkpoint: they are done again.
+        """
+        try:
+            self.tx.execute("PRAGMA journal_mode = WAL").fetchall()
+            self.tx.execute("PRAGMA synchronous = NORMAL").fetchall()
+        except sqlite3.DatabaseError as error:
+            if not is_busy(error):
+                raise _unfit(self._target, error) from error
+            self._readers.wait_told()
+            raise
+        self._is_set_up = True
+
+    async def commit(self, stopped: Callable[[], bool]) -> bool:
         """See `ReadModel.commit`."""
         self._guarding = False
-        self.tx.execute(_COMMIT)
-        self._begun = False
+        while True:
+            try:
+                self.tx.execute(_COMMIT)
+            except sqlite3.OperationalError as error:
+                if not is_busy(error):
+                    raise
+                if stopped():
+                    await self.rollback()
+                    return False
+                self._readers.wait_told()
+                pause()
+            else:
+                self._begun = False
+                return True
 
     async def rollback(self) -> None:
         """See `ReadModel.rollback`."""
@@ -176,26 +234,16 @@ def _connect(path: str, *, reading: bool) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise pyesdb.RequestError(f"the read model {path!r} cannot be opened: {error}") from error
     try:
-        _set_up(connection, reading=reading)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # is it a database?
     except BaseException as error:
+        if is_busy(error):
+            return connection
         connection.close()
         if isinstance(error, sqlite3.DatabaseError):
-            raise pyesdb.RequestError(f"{path!r} cannot be a read model: {error}") from error
+            raise _unfit(path, error) from error
         raise
     return connection
 
 
-def _set_up(connection: sqlite3.Connection, *, reading: bool) -> None:
-    """Readers and the writer do not block each other.
-
-    A power cut may take the newest transactions, each with its checkpoint: they are done again.
-    """
-    statements = ["SELECT count(*) FROM sqlite_master"]  # whether it is a database
-    if not reading:
-        statements += ["PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"]
-    for statement in statements:
-        try:
-            connection.execute(statement).fetchall()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:  # somebody uses it without WAL
-                raise
+def _unfit(path: object, error: sqlite3.Error) -> pyesdb.RequestError:
+    return pyesdb.RequestError(f"{path!r} cannot be a read model: {error}")
