@@ -10,7 +10,8 @@ import pytest
 
 import pyesdb
 from pyesdb import Append
-from tests.contract.tools import new_events, one, versions
+from tests.contract.other import other
+from tests.contract.tools import new_events, one, positions, versions
 
 
 def content(directory: Path) -> dict[str, str]:
@@ -86,6 +87,59 @@ def test_a_read_only_open_does_not_bind_others(open_db: Any, filled: Path) -> No
     assert reader.store().version("s") == 3
     with pytest.raises(pyesdb.AccessDenied):
         reader.store().append("s", one())
+
+
+def test_what_is_written_beside_a_reader_of_this_process(open_db: Any, filled: Path) -> None:
+    """Who reads first does not keep who comes to write from writing."""
+    reader = open_db(filled, read_only=True)
+    assert reader.store("a").version("s") == 2
+    writer = open_db(filled)
+    assert writer.store("a").append("s", one()).version == 3
+    assert writer.create_store("b").append("s", one()).version == 0
+    assert reader.store("a").version("s") == 3
+    assert reader.store("b").follow().get(30).version == 0
+    writer.close()
+    assert reader.store("b").version("s") == 0
+    before = content(filled)
+    assert len(reader.store("a").read_all().to_list()) == 4
+    assert content(filled) == before
+
+
+def test_a_store_that_nobody_has_written_to_yet(data_dir: Path) -> None:
+    """Its file can only be opened as one that never changes; another process changes it."""
+    with pyesdb.open(data_dir, durability="os") as db:
+        db.create_store("a")
+    with pyesdb.open(data_dir, read_only=True) as db, other(data_dir) as say:
+        store = db.store("a")
+        follower = store.follow()
+        assert (follower.get(0), store.read_all().to_list(), store.exists("s")) == (None, [], False)
+        asked: list[int] = []
+
+        def meanwhile(reader: Any) -> int:
+            asked.append(1)
+            if len(asked) == 1:  # enough for a checkpoint, under the pages that are read now
+                say('[store.append("s", [one(data="x" * 900_000)] * 4) for _ in range(6)]')
+            return int(reader.all("head")[0][0])
+
+        assert store._handle.ask(meanwhile) == 24
+        assert len(asked) == 2
+        assert store.version("s") == 23
+        assert say('store.append("t", one()).position') == "25"
+        assert positions([follower.get(30) for _ in range(3)]) == [1, 2, 3]
+        assert positions(store.read_all(after=22)) == [23, 24, 25]
+        assert (store.stats().events, store.verify().ok) == (25, True)
+
+
+def test_a_backup_of_pages_of_several_moments_is_none(data_dir: Path, tmp_path: Path) -> None:
+    with pyesdb.open(data_dir, durability="os") as db:
+        db.create_store("a")
+    file = data_dir / "stores" / "a" / "store.db"
+    with pyesdb.open(data_dir, read_only=True) as db:
+        with pytest.raises(pyesdb.Unavailable, match="call again"):
+            db.backup_store(
+                "a", tmp_path / "a", on_progress=lambda *_: file.with_name("store.db-shm").touch()
+            )
+        assert not (tmp_path / "a").exists()
 
 
 def test_a_log_that_a_crash_left_empty_says_what_to_do(open_db: Any, filled: Path) -> None:

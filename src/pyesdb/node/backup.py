@@ -43,6 +43,7 @@ def backup_store(
     try:
         with frozen(node, store_id) as moment:
             manifest, digest = _write(node, store_id, moment, part, on_progress)
+            moment.check()
         reconcile.hook("backup written")
         _put(part, target)
     finally:
@@ -62,7 +63,7 @@ def frozen(node: Node, store_id: str) -> Frozen:
     """A store as it is at this moment; raises StoreNotFound, StoreFailed."""
     runtime = node.runtime(store_id)
     runtime.ask(applied)  # its log, too: a copy of what is damaged would hide it
-    moment = Frozen(runtime.path, read_only=node.read_only, keys=node.keys.of(store_id))
+    moment = Frozen(runtime.path, read_only=node.hands_off, keys=node.keys.of(store_id))
     try:
         check_identity(moment.identity, runtime)
     except BaseException:

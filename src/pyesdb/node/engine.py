@@ -26,13 +26,14 @@ from pyesdb.model.errors import (
     Unavailable,
 )
 from pyesdb.model.names import SYSTEM
-from pyesdb.node import alone, drafts, reconcile, trash
+from pyesdb.node import alone, reconcile, trash
 from pyesdb.node.catalog import Catalog, Record, Template, append_to_catalog, store_stream
 from pyesdb.node.duties import Duties
 from pyesdb.node.keyring import Keyring
 from pyesdb.node.layout import MARKER, Layout, lock_database, make_folders, prepare
 from pyesdb.node.opened import OpenStores, default_most
 from pyesdb.node.poller import Poller
+from pyesdb.node.settling import settle
 from pyesdb.node.system import make_system
 from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
@@ -64,6 +65,8 @@ class Node:
         self.database = marker.database
         self.layout = Layout(base)
         self.read_only = read_only
+        self.hands_off = read_only and twin is None
+        """Whether no file is created or changed, not even the index of a log."""
         self.exclusive = exclusive
         self.temporary = False
         self.users = 0
@@ -89,7 +92,7 @@ class Node:
             self.system = self._open_system()
             self.catalog = Catalog(self.system)
             if not read_only:
-                self.settle()
+                settle(self)
         except BaseException:
             self.shut(DatabaseClosed(), unlock=shared is None)
             raise
@@ -198,18 +201,6 @@ class Node:
         """Erase what has been in the trash for its time; a recovery that was faster wins."""
         trash.expire(self)
 
-    def settle(self) -> None:
-        """Bring every store id to rest that a crash left half-way."""
-        reconcile.sweep(self)
-        self.expire_trash()
-        for store_id in reconcile.unsettled(self, self.catalog.records()):
-            try:
-                reconcile.reconcile(self, store_id, time.monotonic() + 1.0)
-            except PyesdbError as error:  # that store only; the next open or call tries again
-                logger.warning("store %s is not at rest: %s", store_id, error)
-        drafts.sweep(self)
-        drafts.sweep_empty(self)
-
     # -- runtimes
 
     def _open_system(self) -> StoreRuntime:
@@ -233,7 +224,7 @@ class Node:
             control=control,
             lock=None if self.exclusive or self.read_only else self.lock_file(store_id),
             shared=shared,
-            read_only=self.read_only,
+            read_only=self.hands_off,
             pool=self.leaders,
             on_moved=self._moved,
             on_open=self._opening,
@@ -321,6 +312,12 @@ class Node:
         except Unavailable as error:
             raise starting from error
         return self.catalog.get(record.store_id)
+
+    def beside_writer(self, *, there: bool) -> None:
+        """Another handle of this process begins to write to the directory, or has ended."""
+        self.hands_off = not there
+        for runtime in [*self.known(), self.system]:
+            runtime.readers.beside_writer(read_only=self.hands_off)
 
     def led_here(self) -> bool:
         """Whether this very thread is inside a commit of one of the stores."""

@@ -40,9 +40,16 @@ def open_node(
         twin = _find(base, read_only=not read_only)
         if twin is not None and exclusive:
             raise _locked_here(twin)
-        node = Node(
-            base, create=create, read_only=read_only, exclusive=exclusive, twin=twin, keys=keys
-        )
+        if twin is not None and not read_only:
+            twin.beside_writer(there=True)
+        try:
+            node = Node(
+                base, create=create, read_only=read_only, exclusive=exclusive, twin=twin, keys=keys
+            )
+        except BaseException:
+            if twin is not None and not read_only:
+                twin.beside_writer(there=False)
+            raise
         _registry[_key(base, read_only=read_only)] = node
         node.users = 1
         return node
@@ -69,11 +76,16 @@ def release(node: Node) -> None:
             for runtime in node.known():  # who waits through the handle that closes learns it
                 runtime.ring()
             return
-        for key in [key for key, found in _registry.items() if found is node]:
+        keys = [key for key, found in _registry.items() if found is node]
+        for key in keys:
             del _registry[key]
         lock = node.database_lock
         alone = not any(other.database_lock is lock for other in _registry.values())
         node.shut(DatabaseClosed(), unlock=alone)
+        for device, inode, read_only in keys:
+            reading = _registry.get((device, inode, True))
+            if reading is not None and not read_only:
+                reading.beside_writer(there=False)
     if node.temporary:
         shutil.rmtree(node.base, ignore_errors=True)
 

@@ -4,7 +4,8 @@ A read transaction is held open from the first page to the last, so every page i
 moment (SQLite's online backup API follows the connection's own transaction). The write-ahead log
 cannot be reused meanwhile: it grows by what is written during the copy, and no longer.
 
-What must never happen here: a copy that follows later commits, a page without its checksum.
+What must never happen here: a copy that follows later commits, or has pages of several moments; a
+page without its checksum.
 """
 
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pyesdb.model.errors import Corrupt
+from pyesdb.model.errors import Corrupt, Unavailable
 from pyesdb.model.keys import Key
 from pyesdb.sqlite import cipher, files
 from pyesdb.sqlite.statements import statement
@@ -36,6 +37,8 @@ class Frozen:
 
     def __init__(self, path: Path, *, read_only: bool, keys: cipher.Keys | None = None) -> None:
         self.path = path
+        self._still = read_only and files.untouched(path)
+        """It is read without a lock, so a checkpoint may exchange pages under it."""
         self.key: Key | None = None
         """The key of the file, and of each copy of it."""
 
@@ -80,6 +83,14 @@ class Frozen:
                 copying.step(STEP_PAGES)
                 total = copying.page_count
                 yield (total - copying.remaining) * page, total * page
+
+    def check(self) -> None:
+        """Raise Unavailable if what was read may be of several moments: it can happen only once."""
+        if self._still and not files.untouched(self.path):
+            raise Unavailable(
+                f"{self.path} was opened for writing for the first time, by another process, while "
+                "it was read: call again"
+            )
 
     def close(self) -> None:
         """Let go of the moment."""

@@ -176,11 +176,20 @@ def open_reader(
     return cipher.opened(path, keys, lambda key: reader_with(path, key, read_only=read_only))
 
 
+def untouched(path: Path) -> bool:
+    """Whether nobody has opened a file for writing since it was made: its log has no index yet.
+
+    SQLite reads such a file, where it may create none, as one that never changes: without a lock,
+    blind for what is written from then on, and for pages that a checkpoint exchanges under it.
+    """
+    return not Path(f"{path}-shm").exists()
+
+
 def reader_with(path: Path, key: Key | None, *, read_only: bool) -> Connection:
     """The same with the key that fits, None for a plain file."""
     load_vfs()
     name = quote(str(path))
-    live = Path(f"{path}-shm").exists()
+    live = not untouched(path)
     wal = Path(f"{path}-wal")
     logged = wal.stat().st_size if read_only and wal.exists() else 0
     # one that is only a header, beside an index of before a crash, holds SQLite up for ten seconds

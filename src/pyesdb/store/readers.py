@@ -23,14 +23,21 @@ class Reader:
     """One read connection."""
 
     def __init__(self, path: Path, *, read_only: bool, keys: Keys | None = None) -> None:
+        self.still = read_only and files.untouched(path)  # before: it may be opened meanwhile
+        """It sees no change of the file, ever."""
+        self.read_only = read_only
         self.connection = files.open_reader(path, read_only=read_only, keys=keys)
         self.execute = self.connection.cursor().execute
         self._texts = texts()
         self.inode: tuple[int, int] | None = None
         """Of the file, where it may be replaced."""
-        self.kept = read_only or not self.connection.readonly("main")
+        self.kept = not self.still and (read_only or not self.connection.readonly("main"))
         """A file that could only be opened for reading keeps the log's index read-only for all
         connections of the process, the lane's too, until this one is closed."""
+
+    def overtaken(self, path: Path) -> bool:
+        """Whether what it read may be pages of several moments, and none of the newest."""
+        return self.still and not files.untouched(path)
 
     def all(self, name: str, *args: Any) -> list[tuple[Any, ...]]:
         """All rows of a named statement."""
@@ -82,7 +89,8 @@ class Names:
 class Readers:
     """The read connections of a store. `on_moved` gives the error when the file is another one.
 
-    `on_open` is called before and after one is opened.
+    `on_open` is called before and after one is opened. What must never happen here: an answer from
+    a connection that does not see what was committed before the question.
     """
 
     def __init__(
@@ -105,6 +113,7 @@ class Readers:
         self._on_moved = on_moved
         self._on_open = on_open
         self._read_only = read_only
+        """Whether files are opened so that none is created or changed, not even the log's index."""
         self._shared = shared
         self._idle: list[Reader] = []
         self._all: WeakSet[Reader] = WeakSet()
@@ -125,31 +134,40 @@ class Readers:
         Each statement is a transaction of its own: a question of several takes its bounds (head,
         last version) from the first, and what lies below them does not change.
         """
+        while True:
+            reader = self._borrow()
+            try:
+                found = question(reader)
+            except files.FAILURES as error:
+                self._close(reader)
+                if not reader.overtaken(self._path):
+                    raise self._error(error) from error
+            except PyesdbError:
+                self._give_back(reader)
+                if not reader.overtaken(self._path):
+                    raise
+            except BaseException:
+                self._close(reader)
+                raise
+            else:
+                self._give_back(reader)
+                if not (reader.still and reader.overtaken(self._path)):
+                    return found
+
+    def _borrow(self) -> Reader:
+        """A connection that sees what is committed by now."""
         if self._closed is not None:
             raise self._closed
         try:
             if self._shared and self._stat() != self._inode:
                 self._look_again()
             try:
-                reader = self._idle.pop()
+                return self._idle.pop()
             except IndexError:
-                reader = self._open()
+                return self._open()
         except MovedError:
             self._close_idle()  # of the file that was here
             raise self._on_moved() from None
-        try:
-            found = question(reader)
-        except files.FAILURES as error:
-            self._close(reader)
-            raise self._error(error) from error
-        except PyesdbError:
-            self._give_back(reader)
-            raise
-        except BaseException:
-            self._close(reader)
-            raise
-        self._give_back(reader)
-        return found
 
     def _error(self, error: BaseException) -> PyesdbError:
         """A file on its way to the trash or back cannot be read: not its fault."""
@@ -160,7 +178,7 @@ class Readers:
         return files.translate(error, self._path) if there else self._on_moved()
 
     def _give_back(self, reader: Reader) -> None:
-        fits = reader.kept and reader.inode == self._inode
+        fits = reader.kept and reader.inode == self._inode and reader.read_only == self._read_only
         if len(self._idle) < KEPT and self._closed is None and fits:
             self._idle.append(reader)
             if self._closed is not None:  # meanwhile: nobody else would close it
@@ -203,6 +221,15 @@ class Readers:
         self._check = found
         self._close_idle()
         return True
+
+    def beside_writer(self, *, read_only: bool) -> None:
+        """How files are opened from now on; what is idle was opened otherwise.
+
+        A connection that may not touch the log's index has it read-only for the whole process: who
+        reads beside a writer of the same process opens as that one does.
+        """
+        self._read_only = read_only
+        self._close_idle()
 
     def renew(self) -> None:
         """The file was written anew by this process: what is open belongs to the old one."""
