@@ -112,6 +112,40 @@ def test_a_key_shows_itself_to_nobody() -> None:
         pickle.dumps(key)
 
 
+def test_sources_go_with_their_handles(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cipher, "require", lambda: None)
+    asked: list[str] = []
+
+    def key(store_id: str) -> None:
+        asked.append(store_id)
+
+    def opened(**table: Any) -> pyesdb.Database:
+        return pyesdb.open(data_dir, durability="os", config={"encryption": table})
+
+    with pyesdb.open(data_dir, durability="os") as db:
+        ring = db._core.node.keys
+        tables: list[dict[str, Any]] = [
+            {"key": key},
+            {"key_file": "keys/{store}.key"},
+            {"key_file": "keys/{store}.other"},
+            {"key_env": "NONE_{STORE}"},
+            {"key_env": "NONE_{STORE}", "required": False},
+            {"key": {}.get},
+        ]
+        several = [opened(**table) for table in tables * 3]
+        asked.clear()
+        assert ring.offered("x") == ()
+        assert asked == ["x"]
+        for handle in several[:-1]:
+            handle.close()
+            handle.close()
+        assert ring.offered("x") == ()
+        assert asked == ["x"]
+        assert len(ring._sources) == 1
+        several[-1].close()
+        assert ring._sources == ()
+
+
 def test_new_keys_are_different_and_valid() -> None:
     made = {encryption.new_key() for _ in range(100)}
     assert len(made) == 100

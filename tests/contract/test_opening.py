@@ -98,6 +98,12 @@ def test_without_target_and_environment_there_is_no_target(open_db: Any) -> None
         "http://localhost",
         "sqlite:///data.db",
         "PG://x",
+        "pyesdb://u:hunter2@localhost",
+        "pyesdb://u:pa/hunter2@localhost/store",
+        "pyesdb://u:pa@hunter2@localhost?tls=1",
+        "pyesdb://u:pa:hunter2@localhost",
+        "pyesdb://hunter2@localhost",
+        "pyesdb://u:hun\nhunter2@localhost",
     ],
 )
 def test_another_scheme_is_an_invalid_target_never_a_directory(
@@ -108,7 +114,7 @@ def test_another_scheme_is_an_invalid_target_never_a_directory(
         open_db(target)
     assert "hunter2" not in str(caught.value)
     assert "hunter2" not in repr(caught.value)
-    assert "pyesdb://" in str(caught.value)
+    assert 'only a directory (its path) or ":memory:"' in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 

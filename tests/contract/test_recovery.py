@@ -85,6 +85,7 @@ def test_another_id(db: Any) -> None:
     db.remove_store("a")
     found = db.recover_store("a", as_="b")
     assert found.id == "b"
+    assert found.verify().problems == ()
     info = found.info()
     assert (info.store_id, info.incarnation, info.created) == ("b", incarnation, created)
     assert list(info.config.tags) == ["eu"]

@@ -274,6 +274,13 @@ def test_many_restore_one_id_at_once(db: Any, target: Path, data_dir: Path) -> N
     assert not drafts._mine
 
 
+def test_memory_stays_durable_by_os(db: Any, open_db: Any, target: Path) -> None:
+    db.create_store("a", durability="fsync")
+    db.backup_store("a", target)
+    config = open_db(":memory:").restore_backup(target).info().config
+    assert config.durability == "os"
+
+
 def test_max_stores_and_read_only(data_dir: Path, target: Path) -> None:
     with pyesdb.open(data_dir, durability="os", config={"max_stores": 1}) as db:
         db.backup_store("default", target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 import pyesdb
 from pyesdb import StoreStatus
+from pyesdb.node import reconcile
 from tests.contract.tools import new_events, one, output_of, python, seconds, versions
 
 
@@ -22,6 +24,41 @@ def test_create_store_returns_a_running_empty_durable_store(open_db: Any, data_d
     assert store.append("s", one()).position == 1
     db.close()
     assert open_db(data_dir).store("tenant-acme").version("s") == 0
+
+
+def test_one_that_is_being_made_is_waited_for_as_long_as_the_call_says(
+    db: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = getattr(db, "_core", None) or db._raw._core
+    node = node.node
+
+    def die(step: str) -> None:
+        raise InterruptedError(step)
+
+    with monkeypatch.context() as dying, pytest.raises(InterruptedError):
+        dying.setattr(reconcile, "hook", die)
+        db.create_store("made", timeout=0.01)
+    lock, maker = node.lock_file("made"), object()
+    assert lock.try_acquire(maker)
+    waited: list[float] = []
+    actual = reconcile.reconcile
+
+    def noted(node: Any, store_id: str, deadline: float) -> None:
+        waited.append(deadline - time.monotonic())
+        actual(node, store_id, time.monotonic())
+
+    monkeypatch.setattr(reconcile, "reconcile", noted)
+    store = db.store("made")
+    for call, limit in (
+        (lambda: store.append("s", one(), timeout=5), 5),
+        (lambda: store.read("s", timeout=3).to_list(), 3),
+        (lambda: store.version("s"), 0.01),
+    ):
+        with pytest.raises(pyesdb.StoreStarting, match="try again"):
+            call()
+        assert waited[-1] <= limit
+    lock.release(maker)
+    assert store.append("s", one()).position == 1
 
 
 def test_a_created_store_survives_a_crash_the_moment_after(data_dir: Path) -> None:

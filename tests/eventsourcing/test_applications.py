@@ -244,7 +244,7 @@ def test_the_environment_of_the_process_counts_too(
     ("wrong", "text"),
     [
         ({"PYESDB_DATA_DIR": ""}, "ACCOUNTS_PYESDB_URL, PYESDB_URL, ACCOUNTS_PYESDB_DATA_DIR"),
-        ({"PYESDB_URL": "https://example.org"}, "pyesdb://"),
+        ({"PYESDB_URL": "https://example.org"}, "only a directory"),
         ({"PYESDB_STORE_ID": "all"}, "ACCOUNTS_PYESDB_STORE_ID"),
         ({"ACCOUNTS_PYESDB_STORE_ID": "Not Legal"}, "not-legal"),
         ({"PYESDB_DURABILITY": "never"}, "durability"),

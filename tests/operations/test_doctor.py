@@ -19,6 +19,7 @@ import pyesdb
 from pyesdb import NewEvent
 from pyesdb.operations import doctor, surroundings
 from pyesdb.operations import doctor as examine
+from pyesdb.transfer import export_events
 from tests.cli.conftest import run_here
 from tests.contract.tools import python
 from tests.verify.tools import change, checkpoint, flip
@@ -54,6 +55,18 @@ def test_a_healthy_database_has_no_finding_and_is_left_as_it_was(data: Path) -> 
     assert everything(data) == before
     areas = [one.area for one in examine(data, environ={}).findings]
     assert set(areas) == {"environment", "disk", "permissions", "database", "stores"}
+
+
+def test_what_a_new_key_leaves_is_ours(data: Path, tmp_path: Path) -> None:
+    (data / "swap").mkdir(mode=0o700)
+    assert found(data) == []
+    with pyesdb.open(data) as db:
+        store = db.store("acme")
+        for own in ("swap", "drafts"):
+            with pytest.raises(pyesdb.RequestError, match="own files"):
+                export_events(store, data / own / "x")
+            with pytest.raises(pyesdb.RequestError, match="own files"):
+                db.backup_store("acme", data / own / "x")
 
 
 def test_folders_that_are_not_made_yet(data: Path) -> None:

@@ -22,10 +22,22 @@ _SOURCES = ("key_file", "key_env", "key")
 class KeySource:
     """The keys of the stores of a database. `look(store_id)` gives what was found, or None."""
 
-    def __init__(self, look: Look, where: str, *, required: bool = False) -> None:
+    def __init__(
+        self, look: Look, where: str, *, required: bool = False, given: object = None
+    ) -> None:
         self._look = look
         self._where = where
         self._required = required
+        self._given = look if given is None else given
+
+    def __eq__(self, other: object) -> bool:
+        """Whether it says the same of every store: an application may open once per request."""
+        return isinstance(other, KeySource) and (
+            (self._where, self._required) == (other._where, other._required)
+            and bool(self._given == other._given)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]
 
     def __repr__(self) -> str:
         return f"<KeySource {self._where}>"
@@ -53,7 +65,7 @@ class KeySource:
             raise InvalidConfig("encryption.required must be true or false")
         value: Any = mapping[given[0]]
         look, where = _READERS[given[0]](value)
-        return cls(look, where, required=required)
+        return cls(look, where, required=required, given=value)
 
     def keys(self, store_id: str) -> tuple[Key, ...]:
         """The keys of a store, the current one first; empty: it is not to be encrypted.

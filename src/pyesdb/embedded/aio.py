@@ -140,7 +140,7 @@ class AsyncStore(AsyncSubscribing, AsyncHandling):
 
     async def _wait(self, consistency: Any, at_least: Any, timeout: Any) -> None:
         """On the event loop: a pool thread that waits would be missing elsewhere."""
-        await self._bind()
+        await self._bind(timeout)
         wait = self._calls.wait(consistency, at_least, timeout)
         if wait is None:
             return

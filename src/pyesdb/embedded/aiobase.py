@@ -32,15 +32,15 @@ class AsyncStoreBase:
     async def _ask(self, question: Callable[[Reader], T]) -> T:
         return await self._in_pool(lambda: self._handle.ask(question))
 
-    async def _bind(self) -> None:
+    async def _bind(self, timeout: Duration | None = None) -> None:
         """Look the store up in the pool, not on the event loop."""
         self._loop.check()
         if not self._handle.bound:
-            await self._in_pool(self._handle.runtime)
+            await self._in_pool(lambda: self._handle.runtime(timeout))
 
     async def _submit(self, command: Any, timeout: Duration | None = None) -> Any:
         loop = self._loop.check()
         if not self._handle.bound:
-            await self._in_pool(self._handle.runtime)
+            await self._in_pool(lambda: self._handle.runtime(timeout))
         runtime, limit = self._handle.writing(timeout)
         return await runtime.submit_async(command, limit, loop)

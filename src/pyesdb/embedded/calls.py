@@ -307,11 +307,8 @@ class Calls:
         if on_progress is not None and not callable(on_progress):  # pyright: ignore[reportUnnecessaryComparison]
             raise RequestError("on_progress must be callable: it is called with (done, total)")
         runtime = self.handle.runtime()
-        identity = {
-            "database": self.handle.node.database,
-            "store": runtime.store_id,
-            "incarnation": runtime.incarnation,
-        }
+        # not the id: a store that was recovered under another one keeps its file as it is
+        identity = {"database": self.handle.node.database, "incarnation": runtime.incarnation}
 
         def told(done: int, total: int) -> None:
             if runtime.ended is not None:

@@ -32,6 +32,7 @@ class Core:
 
     def __init__(self, opened: Opened, default: str) -> None:
         self._node: Node | None = opened.node
+        self._keys = opened.keys
         self.server = opened.server
         self.max_stores = opened.max_stores
         self.default = default
@@ -109,7 +110,7 @@ class Core:
             )
         node, self._node = self._node, None
         if node is not None:
-            release(node)
+            release(node, self._keys)
 
     def warn_if_open(self) -> None:
         """A forgotten close is a ResourceWarning, never damage."""

@@ -16,12 +16,13 @@ from pyesdb.node.engine import Node
 from pyesdb.node.registry import open_memory, open_node
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://")
-_SECRET = re.compile(r"(://[^/@:]*:)[^/@]*@")
+_SECRET = re.compile(r"://([^:@]*:)?.*@", re.DOTALL)
+"""Up to the last @: a secret may have any character, and what stands there alone may be one."""
 
 
 def masked(target: str) -> str:
     """A target with its secret hidden."""
-    return _SECRET.sub(r"\1***@", target)
+    return _SECRET.sub(r"://\1***@", target)
 
 
 def parse(target: str | PathLike[str] | None) -> str:
@@ -37,12 +38,9 @@ def parse(target: str | PathLike[str] | None) -> str:
     if not isinstance(target, str) or not target or "\0" in target:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidTarget(f'a target is a directory or ":memory:", not {target!r:.80}')
     if _SCHEME.match(target):
-        if target.lower().startswith("pyesdb://"):
-            raise InvalidTarget(
-                f"{masked(target)}: this version opens directories only, it has no remote client"
-            )
         raise InvalidTarget(
-            f"{masked(target)}: only directories and pyesdb:// addresses can be opened"
+            f"{masked(target)}: this version opens no addresses, only a directory (its path) or "
+            '":memory:"'
         )
     return target
 
@@ -51,6 +49,8 @@ class Opened(NamedTuple):
     """A share of a node, and what this handle has of its own."""
 
     node: Node
+    keys: KeySource | None
+    """Given back with the share."""
     server: dict[str, Any]
     """Settings that are written into stores created through this handle."""
     max_stores: int | None
@@ -85,7 +85,7 @@ def open_target(
         node = open_node(base, create=create, read_only=read_only, exclusive=exclusive, keys=keys)
     if "max_open_stores" in loaded.given:  # of the directory in this process: the last one counts
         node.max_open_stores = loaded.process("max_open_stores")
-    return Opened(node, server, max_stores)
+    return Opened(node, keys, server, max_stores)
 
 
 def _said(durability: object, timeout: object) -> dict[str, Any]:

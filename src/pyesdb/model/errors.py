@@ -90,7 +90,7 @@ class InvalidConfig(RequestError):
 
 
 class InvalidTarget(RequestError):
-    """The target is neither a directory, ":memory:" nor a pyesdb:// address."""
+    """The target is neither a directory nor ":memory:"."""
 
 
 class NoTarget(RequestError):

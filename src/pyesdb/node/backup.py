@@ -93,7 +93,7 @@ def _new_path(node: Node, path: object) -> Path:
     if not target.parent.is_dir():
         raise RequestError(f"{target.parent} is no directory: make it, or give another path")
     layout, parent = node.layout, target.parent.resolve()
-    for own in (layout.stores, layout.locks, layout.trash):
+    for own in (layout.stores, layout.locks, layout.trash, layout.drafts, layout.swap):
         if parent.is_relative_to(own.resolve()):
             raise RequestError(f"{target} lies among the database's own files: give another path")
     return target

@@ -258,8 +258,8 @@ class Node:
             self.duties.add("age", self.opened.expire, AGE_EVERY_S)
             self.duties.add("trash", self.expire_trash, TRASH_EVERY_S)
 
-    def runtime(self, store_id: str) -> StoreRuntime:
-        """The running store of an id; raises StoreNotFound, StoreFailed."""
+    def runtime(self, store_id: str, wait_s: float | None = None) -> StoreRuntime:
+        """The running store of an id; raises StoreNotFound, StoreFailed, StoreStarting."""
         self.check()
         found = self._runtimes.get(store_id)
         record = self.catalog.get(store_id)
@@ -268,7 +268,7 @@ class Node:
                 return found
             self._moved(found)  # another process removed it
         if record is not None and record.exists and not reconcile.at_rest(self, record):
-            record = self._wait_until_ready(record)
+            record = self._wait_until_ready(record, wait_s)
         if record is None:
             raise StoreNotFound(
                 f"there is no store {store_id!r}: create_store({store_id!r}) makes it, "
@@ -281,7 +281,7 @@ class Node:
         except StoreFailed:
             if self._lost(record):
                 raise
-            return self.runtime(store_id)  # it went meanwhile, or is coming back
+            return self.runtime(store_id, wait_s)  # it went meanwhile, or is coming back
         with self._mutex:
             self.check()
             found = self._runtimes.get(store_id)
@@ -302,13 +302,14 @@ class Node:
             return found.failure
         return self.keys.locked(record.store_id, self.layout.file(record.store_id))
 
-    def _wait_until_ready(self, record: Record) -> Record | None:
+    def _wait_until_ready(self, record: Record, wait_s: float | None = None) -> Record | None:
         """A store that is being created: finish it, or say that it is not there yet."""
         starting = StoreStarting(f"store {record.store_id!r} is being created: try again")
         if self.read_only:
             raise starting
+        wait_s = self.config_of(record).timeout if wait_s is None else wait_s
         try:
-            reconcile.reconcile(self, record.store_id, time.monotonic() + 15.0)
+            reconcile.reconcile(self, record.store_id, time.monotonic() + wait_s)
         except Unavailable as error:
             raise starting from error
         return self.catalog.get(record.store_id)

@@ -36,15 +36,19 @@ class StoreHandle:
         """Raise what ended the database of this handle."""
         self.node.check()
 
-    def runtime(self) -> StoreRuntime:
-        """The store, bound now if it was not; raises StoreNotFound, StoreRemoved."""
+    def runtime(self, timeout: object = None) -> StoreRuntime:
+        """The store, bound now if it was not; raises StoreNotFound, StoreRemoved, StoreStarting.
+
+        `timeout`: how long to wait for one that is being made (None: as its setting says).
+        """
         if self.node.ended is not None:
             self.check_open()
         found = self._runtime
         if found is not None and found.ended is None:
             return found
         try:
-            found = self.node.runtime(self.store_id)
+            limit = None if timeout is None else timeout_s(timeout)
+            found = self.node.runtime(self.store_id, limit)
         except PyesdbError as error:
             if self._incarnation is None:
                 raise
@@ -63,14 +67,15 @@ class StoreHandle:
 
     def timeout(self, timeout: object) -> float:
         """This call's deadline in seconds."""
-        return self.runtime().config.timeout if timeout is None else timeout_s(timeout)
+        found = self.runtime(timeout)
+        return found.config.timeout if timeout is None else timeout_s(timeout)
 
     def writing(self, timeout: object) -> tuple[StoreRuntime, float]:
         """The store, for a command, and the seconds that it may take; raises AccessDenied."""
         self.node.writable()
         runtime = self._runtime
         if runtime is None or runtime.ended is not None:
-            runtime = self.runtime()
+            runtime = self.runtime(timeout)
         return runtime, runtime.config.timeout if timeout is None else timeout_s(timeout)
 
     def submit(self, command: Command, timeout: object = None) -> Outcome:

@@ -1,8 +1,11 @@
 """The keys of a node's stores: what its sources offer, asked anew whenever a file is opened.
 
 Opens of one directory in one process share the node, and so the sources: what one of them was
-given opens the stores for all. No key is kept here.
+given opens the stores for all, as long as it is open. Equal sources are one. No key is kept here.
+What must never happen here: a source of a handle that was closed, sources that pile up.
 """
+
+import threading
 
 from pathlib import Path
 
@@ -16,16 +19,36 @@ class Keyring:
     """The key sources of one directory in this process."""
 
     def __init__(self, source: KeySource | None) -> None:
-        self._sources: list[KeySource] = []
+        self._sources: tuple[KeySource, ...] = ()
+        self._users: list[int] = []
+        """How many handles each source is of."""
+        self._mutex = threading.Lock()
         self._fitting: set[tuple[str, str]] = set()
         """Store ids and checks for which a key was found: listing stores asks once for each."""
         self.add(source)
 
     def add(self, source: KeySource | None) -> None:
         """Take one more source; raises AccessDenied when this process cannot encrypt."""
-        if source is not None:
-            cipher.require()
-            self._sources.append(source)
+        if source is None:
+            return
+        cipher.require()
+        with self._mutex:
+            if source in self._sources:
+                self._users[self._sources.index(source)] += 1
+            else:
+                self._sources, self._users = (*self._sources, source), [*self._users, 1]
+
+    def drop(self, source: KeySource | None) -> None:
+        """A handle was closed: what it was given opens nothing any more."""
+        with self._mutex:
+            if source not in self._sources:
+                return
+            at = self._sources.index(source)
+            self._users[at] -= 1
+            if not self._users[at]:
+                self._sources = self._sources[:at] + self._sources[at + 1 :]
+                del self._users[at]
+                self._fitting.clear()
 
     def offered(self, *store_ids: str) -> tuple[Key, ...]:
         """The keys of a store (which may have had another id), the current one first."""

@@ -5,6 +5,7 @@ locks/<id>.lock      one per store, never moved; locks/$database.lock for the di
 stores/<id>/store.db one directory per store
 trash/<id>.<incarnation>/
 drafts/<name>/       stores that are being restored or copied (node.drafts)
+swap/<id>.new, .old  stores that get another key (sqlite.swap)
 """
 
 import errno
@@ -61,6 +62,7 @@ class Layout:
         self.locks = base / "locks"
         self.trash = base / "trash"
         self.drafts = base / "drafts"
+        self.swap = base / "swap"
 
     def folder(self, store_id: str) -> Path:
         """Where a store lives."""

@@ -66,12 +66,13 @@ def open_memory(keys: KeySource | None = None) -> Node:
         return node
 
 
-def release(node: Node) -> None:
-    """One handle less; the last one closes the node."""
+def release(node: Node, keys: KeySource | None = None) -> None:
+    """One handle less, and the `keys` it was opened with; the last one closes the node."""
     if isinstance(node.ended, Forked):
         return  # it is the parent's
     with _registry_lock:
         node.users -= 1
+        node.keys.drop(keys)
         if node.users > 0:
             for runtime in node.known():  # who waits through the handle that closes learns it
                 runtime.ring()

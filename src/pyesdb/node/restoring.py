@@ -88,6 +88,9 @@ def _settings(node: Node, manifest: Manifest) -> dict[str, Any]:
             data["template"] = manifest.template
         else:
             own = manifest.template_settings | own
+    if node.temporary:  # ":memory:" is erased at exit: nothing in it waits for a disk
+        own.pop("durability", None)
+        data["server"] = {**manifest.server, "durability": "os"}
     return data | {"settings": table.checked(own)}
 
 

@@ -18,7 +18,7 @@ from pyesdb.operations.surroundings import disk, environment, permissions
 WAL_LARGE = 256 << 20
 NEARLY = 0.9
 _KEYLESS = "no key was given"
-_OURS = {"pyesdb.json", "stores", "locks", "trash", "drafts"}
+_OURS = {"pyesdb.json", "stores", "locks", "trash", "drafts", "swap"}
 _DEVICE = re.compile(r"(con|prn|aux|nul|com|lpt)[-_]?[0-9]*\Z")
 _LIMITS = {"max_events": "events", "max_bytes": "bytes", "max_streams": "streams"}
 

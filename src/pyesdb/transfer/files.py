@@ -19,7 +19,7 @@ from pyesdb.transfer.errors import InvalidExport, TruncatedExport
 from pyesdb.transfer.form import LINE_BYTES_MAX
 
 Place = str | PathLike[str] | BinaryIO
-_OWN = ("pyesdb.json", "stores", "trash", "locks", "drafts")
+_OWN = ("pyesdb.json", "stores", "trash", "locks", "drafts", "swap")
 _GZIP = b"\x1f\x8b"
 
 
