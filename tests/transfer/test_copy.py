@@ -8,7 +8,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent, select
-from pyesdb.transfer import SourceConflict, copy_events
+from pyesdb.transfer import SourceConflict, copy_events, export_events, import_events
 from tests.transfer.conftest import fill, kept
 
 Two = tuple[pyesdb.Store, pyesdb.Store]
@@ -21,6 +21,36 @@ def test_a_selection_with_ids_order_and_time(two: Two) -> None:
     result = copy_events(a, b, select=chosen)
     assert (result.events, result.position) == (9, 18)
     assert kept(b) == kept(a, select=chosen)
+
+
+@pytest.mark.parametrize("by_file", [False, True])
+def test_what_is_hidden_stays_behind(two: Two, tmp_path: Path, *, by_file: bool) -> None:
+    a, b = two
+    for stream in ("back", "deleted", "truncated", "counted", "tombstoned", "kept"):
+        a.append(stream, [NewEvent("T", {"n": n}) for n in range(4)])
+    a.delete_stream("back")
+    a.append("back", NewEvent("T", "again"))
+    a.delete_stream("deleted")
+    a.tombstone_stream("tombstoned")
+    a.truncate_stream("truncated", before_version=3)
+    a.set_stream_metadata("counted", max_count=2)
+
+    def transfer(name: str) -> int:
+        if not by_file:
+            return copy_events(a, b).events
+        export_events(a, tmp_path / name)
+        return import_events(b, tmp_path / name).events
+
+    assert transfer("one") == 8
+    assert {stream: len(b.read(stream).to_list()) for stream in b.streams()} == {
+        "back": 1, "truncated": 1, "counted": 2, "kept": 4,
+    }  # fmt: skip
+    assert not b.exists("deleted")
+    a.delete_stream("back")  # the newest that was stored is hidden now
+    assert transfer("two") == 0
+    a.scavenge()  # and gone
+    a.append("kept", NewEvent("T", "later"))
+    assert transfer("three") == 1
 
 
 def test_called_again_it_brings_what_is_new(two: Two) -> None:

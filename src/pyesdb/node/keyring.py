@@ -6,7 +6,6 @@ What must never happen here: a source of a handle that was closed, sources that 
 """
 
 import threading
-
 from pathlib import Path
 
 from pyesdb.config.keys import KeySource

@@ -21,6 +21,8 @@ def copy_events(
 ) -> ImportResult:
     """Store the events of `source` that `select` means in `target`, in their order, each once.
 
+    Events that are hidden are left out: of deleted streams, truncated, expired. What is deleted
+    later in `source` stays in `target`: a deletion is not carried over.
     Called again it goes on after what is there: new events only. It is tracked like an import of
     an export with the same selection, so either goes on where the other one ended. Ids, types,
     data, metadata, tags, content types and times are kept; versions, positions and `created` are

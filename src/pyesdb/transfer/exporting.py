@@ -1,6 +1,6 @@
 """`export_events`: a store, or a selection of it, into a file."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import Literal
 
@@ -10,6 +10,7 @@ import pyesdb
 from pyesdb.transfer import form
 from pyesdb.transfer.files import Place, writing
 from pyesdb.transfer.results import ExportResult
+from pyesdb.transfer.visible import visible
 
 FORMATS = ("jsonl", "cloudevents")
 _EVERY = 1_000
@@ -31,6 +32,7 @@ def export_events(
 ) -> ExportResult:
     """Write the events with `after` < position < `before` that `select` means, in their order.
 
+    Events that are hidden are left out: of deleted streams, truncated, expired.
     `target`: a path (compressed if it ends in .gz; it appears when it is whole and durable, not
     before) or a binary file object. `format`: "jsonl" is lossless and notices truncation;
     "cloudevents" is one CloudEvent 1.0 per line, for others. Events that are appended meanwhile
@@ -43,7 +45,8 @@ def export_events(
     found = store.read_all(after=after, before=before, select=select)
     head = max(found.head, after)
     header = msgspec.structs.replace(header, after=after, head=head)
-    lines = _jsonl(header, found) if format == "jsonl" else _cloudevents(found)
+    shown = visible(store, found)
+    lines = _jsonl(header, shown) if format == "jsonl" else _cloudevents(shown)
     digest = blake2b(digest_size=32)
     events = size = 0
     with writing(target, overwrite=overwrite) as file:
@@ -61,14 +64,16 @@ def export_events(
     return ExportResult(events, size, digest.hexdigest(), head, source)
 
 
-def _jsonl(header: form.Header, found: pyesdb.Events) -> Iterator[tuple[int, bytes]]:
+def _jsonl(
+    header: form.Header, found: Iterable[pyesdb.RecordedEvent]
+) -> Iterator[tuple[int, bytes]]:
     """Lines with the positions of their events; 0 for the header."""
     yield 0, form.encode(header) + b"\n"
     for event in found:
         yield event.position, form.encode(form.line_of(event)) + b"\n"
 
 
-def _cloudevents(found: pyesdb.Events) -> Iterator[tuple[int, bytes]]:
+def _cloudevents(found: Iterable[pyesdb.RecordedEvent]) -> Iterator[tuple[int, bytes]]:
     for event in found:
         try:
             document = event.to_cloudevent()

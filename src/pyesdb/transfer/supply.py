@@ -14,6 +14,7 @@ import pyesdb
 from pyesdb.transfer import form
 from pyesdb.transfer.errors import InvalidExport, TruncatedExport
 from pyesdb.transfer.files import Lines
+from pyesdb.transfer.visible import visible
 
 _TOO_OLD = "it was written by a newer version of pyesdb: update this one"
 
@@ -257,15 +258,16 @@ class StoreSupply:
             after=max(behind, self.after), before=self._before, select=self._select
         )
         self._head = found.head
-        for event in found:
+        for event in visible(self._store, found):
             self._done = event.position
             copy = form.copy_of(event)
             yield Arrival(event.position, form.stream_of(event.stream), copy, _size(event))
 
     def _look_back(self, behind: int) -> None:
-        last = self._store.read_all(
-            before=behind + 1, select=self._select, backwards=True, limit=1
-        ).first()
+        """The last event that an earlier run has stored: what is visible now was visible then."""
+        before = self._store.read_all(before=behind + 1, select=self._select, backwards=True)
+        with before:
+            last = next(visible(self._store, before), None)
         if last is not None:
             self.known = Known(last.position, last.stream, last.id)
 
