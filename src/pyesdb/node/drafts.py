@@ -48,7 +48,11 @@ class Node(Protocol):
 
     layout: Layout
     catalog: Catalog
-    keys: Keyring
+
+    @property
+    def keys(self) -> Keyring:
+        """The keys of the stores."""
+        ...
 
 
 class Draft:

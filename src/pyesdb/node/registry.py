@@ -77,13 +77,13 @@ def release(node: Node, keys: KeySource | None = None) -> None:
             for runtime in node.known():  # who waits through the handle that closes learns it
                 runtime.ring()
             return
-        keys = [key for key, found in _registry.items() if found is node]
-        for key in keys:
-            del _registry[key]
+        places = [place for place, found in _registry.items() if found is node]
+        for place in places:
+            del _registry[place]
         lock = node.database_lock
         alone = not any(other.database_lock is lock for other in _registry.values())
         node.shut(DatabaseClosed(), unlock=alone)
-        for device, inode, read_only in keys:
+        for device, inode, read_only in places:
             reading = _registry.get((device, inode, True))
             if reading is not None and not read_only:
                 reading.beside_writer(there=False)
