@@ -22,7 +22,7 @@ def _bytes(value: float) -> str:
     for unit, size in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if value >= size and value % size == 0:
             return f"{value // size:,} {unit}"
-    return f"{value:,}"
+    return f"{value:,} bytes"
 
 
 def _value(name: str, value: float) -> str:
@@ -33,32 +33,77 @@ def _value(name: str, value: float) -> str:
     return _bytes(value) if "BYTES" in name else f"{value:,}"
 
 
-def limits_page() -> str:
-    """docs/limits.md, from the constants of pyesdb.model.limits and the text behind each."""
+_LIMITS = {
+    "EVENT_BYTES_MAX": ("`max_event_bytes`", "LimitExceeded"),
+    "APPEND_EVENTS_MAX": ("`max_append_events`", "LimitExceeded"),
+    "APPEND_BYTES_MAX": ("`max_append_bytes`", "LimitExceeded"),
+    "CONDITION_SCAN_MAX": ("`condition_scan`", "LimitExceeded"),
+    "STREAM_NAME_BYTES_MAX": ("name of a stream", "InvalidStreamName"),
+    "TYPE_BYTES_MAX": ("type of an event", "InvalidEvent"),
+    "TAG_BYTES_MAX": ("one tag", "InvalidEvent"),
+    "TAGS_MAX": ("tags of an event", "InvalidEvent"),
+    "CONTENT_TYPE_BYTES_MAX": ("content type", "InvalidEvent"),
+    "SOURCE_BYTES_MAX": ("name of a source or a subscription", "RequestError"),
+    "CLAUSES_MAX": ("alternatives of a selector", "InvalidSelector"),
+    "SELECTOR_NAMES_MAX": ("names in a selector", "InvalidSelector"),
+    "SUBSCRIPTION_WINDOW_MAX": ("`window`", "InvalidConfig"),
+    "SUBSCRIPTION_RETRIES_MAX": ("`max_retries`", "InvalidConfig"),
+    "ACK_TIMEOUT_MIN_US": ("`ack_timeout`, at least", "InvalidConfig"),
+    "ACK_TIMEOUT_MAX_US": ("`ack_timeout`, at most", "InvalidConfig"),
+    "REASON_CHARACTERS_MAX": ("`reason` of a nack", "cut off"),
+    "QUEUE_SLOTS_MAX": ("calls that wait for a store", "DeadlineExceeded"),
+    "QUEUE_BYTES_MAX": ("bytes that wait for a store", "DeadlineExceeded"),
+    "TIMEOUT_MAX_S": ("`timeout`", "InvalidConfig"),
+    "DEDUP_WINDOW_MIN_S": ("`dedup_window`, at least", "InvalidConfig"),
+}
+"""What users meet: a setting's name, as LimitExceeded.setting has it, or words; and the error."""
+
+_INNER = {
+    "CLAIM_EVENTS_MAX", "GROUP_COMMANDS_MAX", "GROUP_EVENTS_MAX", "GROUP_BYTES_MAX", "EXPIRES_US",
+    "DEDUP_WINDOW_S", "POSITION_MAX",
+}  # fmt: skip
+"""What nobody runs into, or what another page says."""
+
+
+def _limits() -> dict[str, str]:
+    """Every constant of pyesdb.model.limits, and the text below it or below the next one."""
     from pyesdb.model import limits
 
-    source = Path(str(limits.__file__)).read_text("utf-8")
-    rows: list[list[str]] = []
-    for node in ast.parse(source).body[1:]:
+    found: dict[str, str] = {}
+    for node in ast.parse(Path(str(limits.__file__)).read_text("utf-8")).body[1:]:
         match node:
             case ast.Assign(targets=[ast.Name(id=name)]):
-                rows.append([f"`{name.lower()}`", _value(name, getattr(limits, name)), ""])
+                found[name] = ""
             case ast.Expr(value=ast.Constant(value=str(text))):
-                rows[-1][2] = " ".join(text.split()).replace("|", "\\|")
+                for name in [name for name, why in found.items() if not why]:
+                    found[name] = " ".join(text.split()).replace("|", "\\|")
             case _:
                 pass
+    return found
+
+
+def limits_page() -> str:
+    """docs/reference/limits.md, from the constants of pyesdb.model.limits."""
+    from pyesdb.model import limits
+
+    why = _limits()
+    assert set(why) == {*_LIMITS, *_INNER}, "a limit that this page neither shows nor leaves out"
     lines = [
         "# Limits",
         "",
-        "Everything has a limit. Over one of them a call raises `LimitExceeded` (or the error of",
-        "the name that is too long), and nothing is stored.",
+        "Everything has a limit. Beyond it a call raises the error that stands beside it, and",
+        "nothing is stored; `LimitExceeded.setting` has the name. A [setting](settings.md) may",
+        "lower those that have the name of one. `max_stores`, `max_events`, `max_bytes` and",
+        "`max_streams` limit nothing unless you say so.",
         "",
-        "| limit | value | why |",
-        "|---|---|---|",
-        *(f"| {' | '.join(row)} |" for row in rows),
-        "",
-        "Generated from `pyesdb.model.limits` by `tools/generated.py`.",
+        "| limit | value | beyond it | why |",
+        "|---|---|---|---|",
     ]
+    for name, (shown, error) in _LIMITS.items():
+        raised = f"[{error}](errors.md#{error.lower()})" if error[0].isupper() else error
+        cells = [shown, _value(name, getattr(limits, name)), raised, why[name]]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "Generated from `pyesdb.model.limits` by `tools/generated.py`."]
     return "\n".join(lines) + "\n"
 
 
@@ -74,7 +119,7 @@ def _commands(command: click.Command, path: str) -> Iterator[tuple[str, str]]:
 
 
 def command_page() -> str:
-    """docs/command-line.md, from the commands themselves."""
+    """docs/reference/cli.md, from the commands themselves."""
     from pyesdb.cli import main
 
     lines = [
@@ -228,8 +273,8 @@ def faults_page() -> str:
 
 
 GENERATED = {
-    "docs/limits.md": limits_page,
-    "docs/command-line.md": command_page,
+    "docs/reference/limits.md": limits_page,
+    "docs/reference/cli.md": command_page,
     "docs/reference/faults.md": faults_page,
     "docs/reference/settings.md": settings_page,
 }

@@ -1,4 +1,4 @@
-"""docs/reference/cli.md: every shell block runs, and prints what the page says."""
+"""docs/howto/command-line.md: every shell block runs, and prints what the page says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "command-line.md"
 FORKED = Path(__file__).parent / "forked.py"
 PAIR = re.compile(r"^```sh\n(.*?)^```\n\n```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```(?:sh|text)\n", re.MULTILINE)

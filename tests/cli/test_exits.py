@@ -12,7 +12,7 @@ from pyesdb import transfer
 from pyesdb.cli import exits, failures
 from tests.cli.conftest import Shell, run_here
 
-DOCS = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
+DOCS = Path(__file__).parents[2] / "docs" / "howto" / "command-line.md"
 FAMILIES = {
     pyesdb.RequestError: 2,
     pyesdb.NotFound: 3,

@@ -1,12 +1,16 @@
 """The project's own rules about its files."""
 
 import ast
+import importlib
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
+
+import pyesdb
 
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src" / "pyesdb"
@@ -145,10 +149,42 @@ def test_every_sql_statement_is_named_once_and_used() -> None:
 
 
 def test_every_error_has_a_section_in_the_docs() -> None:
-    page = (ROOT / "docs" / "errors.md").read_text("utf-8")
+    page = (ROOT / "docs" / "reference" / "errors.md").read_text("utf-8")
     tree = (ROOT / "tests" / "surface" / "errors.txt").read_text("utf-8")
     names = re.findall(r"\b[A-Z][A-Za-z]+\b(?=[\s(]|$)", re.sub(r"\([^)]*\)", "", tree))
     assert [name for name in names if f"({name.lower()})=" not in page] == []
+
+
+def test_every_public_name_has_its_place_in_the_reference() -> None:
+    """Errors have a page of their own; what `eventsourcing` has is for its library."""
+    page = (ROOT / "docs" / "reference" / "api.md").read_text("utf-8")
+    missing = []
+    for name in ("", ".operations", ".encryption", ".transfer", ".projections", ".testing"):
+        module = importlib.import_module(f"pyesdb{name}")
+        _, _, part = page.partition(f".. currentmodule:: pyesdb{name}\n")
+        part = part if not name else part.partition("currentmodule")[0]
+        shown = set(re.findall(r"^\.\. auto\w+:: (\w+)$", part, re.MULTILINE))
+        for public in set(module.__all__) - shown - {"__version__"}:
+            value = getattr(module, public)
+            if not (isinstance(value, type) and issubclass(value, Exception) and not name):
+                missing.append(f"pyesdb{name}.{public}")
+    assert sorted(missing) == []
+
+
+def test_every_extra_is_said_to_be_for_something() -> None:
+    page = (ROOT / "docs" / "howto" / "install.md").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    for extra in extras["optional-dependencies"]:
+        assert f"\n| `{extra}` | " in page
+        assert f"`{extra}`" in readme
+
+
+def test_the_page_of_limits_has_the_names_that_errors_have() -> None:
+    page = (ROOT / "docs" / "reference" / "limits.md").read_text("utf-8")
+    with pytest.raises(pyesdb.LimitExceeded) as caught:
+        pyesdb.NewEvent("E", b"x" * (2 << 20))
+    assert f"| `{caught.value.setting}` |" in page
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])

@@ -1,6 +1,6 @@
 """How answers are shown: aligned columns for people (coloured when rich is there), JSON on request.
 
-One JSON document, or JSON Lines (one object a line), as docs/reference/cli.md says for each
+One JSON document, or JSON Lines (one object a line), as docs/howto/command-line.md says for each
 command. No command may print anything else to stdout under --json.
 """
 
