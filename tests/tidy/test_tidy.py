@@ -187,6 +187,13 @@ def test_the_page_of_limits_has_the_names_that_errors_have() -> None:
     assert f"| `{caught.value.setting}` |" in page
 
 
+def test_fragments_of_the_changelog_are_named_as_their_page_says() -> None:
+    name = re.compile(r"(\d+|\d+-[a-z0-9-]+|\+[a-z0-9-]+)\.(breaking|added|changed|fixed)\.md")
+    others = {"README.md", "template.md.jinja"}
+    found = {path.name for path in (ROOT / "changes").iterdir()} - others
+    assert sorted(each for each in found if not name.fullmatch(each)) == []
+
+
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
 def test_relative_links_lead_somewhere(name: str) -> None:
     text = (ROOT / name).read_text("utf-8")
