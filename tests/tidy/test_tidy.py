@@ -99,6 +99,25 @@ def test_every_room_has_a_design_note() -> None:
     assert missing == []
 
 
+def test_a_room_s_design_note_names_its_files() -> None:
+    """Who looks for something reads there in which file it is; a new file is named with its day."""
+    missing = []
+    for note in sorted(SRC.glob("*/DESIGN.md")):
+        named = {word.removesuffix(".py") for word in re.findall(r"`(\w[\w.]*)`", note.read_text())}
+        files = {path.stem for path in note.parent.glob("*.py")} - {"__init__", "__main__"}
+        missing += [f"{note.parent.name}/{name}.py" for name in sorted(files - named)]
+    assert missing == []
+
+
+def test_a_design_note_names_no_file_that_is_gone() -> None:
+    named = [
+        note.parent / name
+        for note in sorted(SRC.glob("*/DESIGN.md"))
+        for name in re.findall(r"`(\w+\.py)`", note.read_text("utf-8"))
+    ]
+    assert [path for path in named if not path.exists()] == []
+
+
 def test_every_module_says_what_it_is_for() -> None:
     silent = [str(path.relative_to(SRC)) for path in SOURCES
               if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]  # fmt: skip
