@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -13,27 +10,8 @@ from pathlib import Path
 import pytest
 
 import pyesdb
-from tests.stress.tools import environment, stress_seconds
-
-SCRIPT = Path(__file__).with_name("batches.py")
-SIZE = 40
-
-
-def killed(directory: Path, place: str, acknowledged: int = 0) -> int:
-    """Let the child write until it is killed; how many batches it acknowledged."""
-    with subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(directory), place],
-        stdout=subprocess.PIPE,
-        env=environment(),
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(acknowledged)]
-        if place == "any":
-            process.kill()
-        lines += process.stdout.readlines()
-    assert process.returncode == -signal.SIGKILL
-    return sum(line.endswith("\n") for line in lines)
+from tests.crash.batches import APPENDED, killed
+from tests.stress.tools import stress_seconds
 
 
 def stored_batches(directory: Path) -> int:
@@ -46,7 +24,7 @@ def stored_batches(directory: Path) -> int:
             versions = [e.version for e in events if e.stream == stream]
             assert versions == list(range(len(versions)))
         sizes = Counter(e.json()["batch"] for e in events)
-        assert set(sizes.values()) <= {SIZE}
+        assert set(sizes.values()) <= {APPENDED}
         assert sorted(sizes) == list(range(1, len(sizes) + 1))
         following = store.append("after", pyesdb.NewEvent("E"))
         assert following.position == len(events) + 1
@@ -55,13 +33,13 @@ def stored_batches(directory: Path) -> int:
 
 @pytest.mark.parametrize(("place", "stored"), [("before", 3), ("behind", 4)])
 def test_killed_around_the_commit(data_dir: Path, place: str, stored: int) -> None:
-    assert killed(data_dir, place) == 3
+    assert killed("append", data_dir, place) == 3
     assert stored_batches(data_dir) == stored
 
 
 @pytest.mark.parametrize("acknowledged", [1, 5, 12])
 def test_killed_anywhere(data_dir: Path, acknowledged: int) -> None:
-    found = killed(data_dir, "any", acknowledged)
+    found = killed("append", data_dir, "any", acknowledged)
     assert found >= acknowledged
     assert stored_batches(data_dir) in (found, found + 1)
 
@@ -72,8 +50,8 @@ def test_killed_again_and_again(data_dir: Path, capsys: pytest.CaptureFixture[st
     while time.monotonic() < end:
         directory = data_dir / str(rounds)
         directory.parent.mkdir(exist_ok=True)
-        found = killed(directory, "any", chance.randrange(1, 200))
+        found = killed("append", directory, "any", chance.randrange(1, 200))
         assert stored_batches(directory) in (found, found + 1)
         rounds, batches = rounds + 1, batches + found
     with capsys.disabled():
-        print(f"\nkilled {rounds} times in {batches} batches of {SIZE}: none torn, none lost")
+        print(f"\nkilled {rounds} times in {batches} batches of {APPENDED}: none torn, none lost")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -14,29 +13,11 @@ import pytest
 
 from pyesdb.eventsourcing import PyesdbDatastore, PyesdbProcessRecorder
 from tests.contract.tools import output_of
+from tests.crash.batches import SAVED, killed
 from tests.eventsourcing.models import Account, Accounts
 from tests.stress.tools import environment, stress_seconds
 
 HERE = Path(__file__).parent
-SIZE = 10
-"""Events of a save: five of each of two aggregates."""
-
-
-def killed(directory: Path, place: str, acknowledged: int = 0) -> int:
-    """Let the child save until it is killed; how many saves it acknowledged."""
-    with subprocess.Popen(
-        [sys.executable, str(HERE / "saver.py"), str(directory), place, "100000"],
-        stdout=subprocess.PIPE,
-        env=environment(),
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(acknowledged)]
-        if place == "any":
-            process.kill()
-        lines += process.stdout.readlines()
-    assert process.returncode == -signal.SIGKILL
-    return sum(line.endswith("\n") for line in lines)
 
 
 def saved(directory: Path) -> int:
@@ -44,7 +25,7 @@ def saved(directory: Path) -> int:
     datastore = PyesdbDatastore(directory, application="Saves")
     recorder = PyesdbProcessRecorder(datastore)
     log = recorder.select_notifications(None, 10**6)
-    saves, rest = divmod(len(log), SIZE)
+    saves, rest = divmod(len(log), SAVED)
     assert rest == 0
     assert [n.id for n in log] == list(range(1, len(log) + 1))
     for number in range(0, len(log), 5):
@@ -58,13 +39,13 @@ def saved(directory: Path) -> int:
 
 @pytest.mark.parametrize(("place", "stored"), [("before", 3), ("behind", 4)])
 def test_killed_around_the_commit_of_a_save(data_dir: Path, place: str, stored: int) -> None:
-    assert killed(data_dir, place) == 3
+    assert killed("save", data_dir, place) == 3
     assert saved(data_dir) == stored
 
 
 @pytest.mark.parametrize("acknowledged", [2, 9])
 def test_killed_anywhere_in_a_save(data_dir: Path, acknowledged: int) -> None:
-    found = killed(data_dir, "any", acknowledged)
+    found = killed("save", data_dir, "any", acknowledged)
     assert found >= acknowledged
     assert saved(data_dir) in (found, found + 1)
 
@@ -77,11 +58,11 @@ def test_killed_again_and_again_in_a_save(
     data_dir.mkdir()
     while time.monotonic() < end:
         directory = data_dir / str(rounds)
-        found = killed(directory, "any", chance.randrange(1, 200))
+        found = killed("save", directory, "any", chance.randrange(1, 200))
         assert saved(directory) in (found, found + 1)
         rounds, saves = rounds + 1, saves + found
     with capsys.disabled():
-        print(f"\nkilled {rounds} times in {saves} saves of {SIZE} events: none torn, none lost")
+        print(f"\nkilled {rounds} times in {saves} saves of {SAVED} events: none torn, none lost")
 
 
 def test_processes_credit_one_account_and_no_credit_is_lost(data_dir: Path) -> None:
