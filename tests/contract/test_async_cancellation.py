@@ -258,5 +258,23 @@ def test_a_database_that_was_just_open_when_it_was_cancelled_is_closed(data_dir:
     pyesdb.open(data_dir, exclusive=True).close()
 
 
+def test_what_is_open_is_not_opened_again_by_entering_it(data_dir: Path) -> None:
+    async def main() -> None:
+        opening = pyesdb.open_async(data_dir, durability="os")
+        async with opening as db:
+            with pytest.raises(pyesdb.RequestError, match="entered already"):
+                await opening.__aenter__()
+            await db.store().append("s", one())
+        async with opening as again:
+            assert await again.store().version("s") == 0
+        failing = pyesdb.open_async(data_dir / "missing", create=False)
+        for _ in range(2):
+            with pytest.raises(pyesdb.DatabaseNotFound):
+                await failing.__aenter__()
+
+    asyncio.run(main())
+    pyesdb.open(data_dir, exclusive=True).close()
+
+
 async def _opened(data_dir: Path) -> Any:
     return await pyesdb.open_async(data_dir, durability="os")

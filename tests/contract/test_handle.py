@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, singledispatch, singledispatchmethod, wraps
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -539,6 +539,34 @@ def test_a_decider_is_made_of_functions(bad: dict[str, Any]) -> None:
         Decider(**{"initial": Seats, "evolve": lambda state, event: state, **bad})
 
 
+async def later(state: Seats, event: Any) -> Seats:
+    return state
+
+
+def one_by_one(state: Seats, event: Any) -> Iterator[Seats]:
+    yield state
+
+
+async def later_one_by_one(state: Seats, event: Any) -> Any:
+    yield state
+
+
+class Later:
+    async def __call__(self, *_: Any) -> Seats:
+        return Seats()
+
+
+@pytest.mark.parametrize(
+    "bad", [later, one_by_one, later_one_by_one, Later(), partial(later), partial(Later())],
+    ids=["async", "generator", "async generator", "object", "partial", "partial of an object"],
+)  # fmt: skip
+@pytest.mark.parametrize("name", ["initial", "evolve"])
+def test_what_returns_no_state_makes_no_decider(name: str, bad: Any) -> None:
+    good: dict[str, Any] = {"initial": Seats, "evolve": lambda state, event: state}
+    with pytest.raises(pyesdb.RequestError, match=f"{name} must be an ordinary function"):
+        Decider(**{**good, name: bad})
+
+
 def test_a_missing_store_is_said(db: Any) -> None:
     with pytest.raises(pyesdb.StoreNotFound):
         db.store("nowhere").handle(SEATS, "s", lambda seats: None)
@@ -849,10 +877,96 @@ class Stepper:
     __call__ = step
 
 
+def dispatched(by: int) -> Callable[[int, Any], int]:
+    """What is chosen by the class of its first argument."""
+
+    @singledispatch
+    def step(state: object, event: Any) -> int:
+        raise AssertionError(state)
+
+    def one(state: int, event: Any) -> int:
+        return state + 1
+
+    def ten(state: int, event: Any) -> int:
+        return state + 10
+
+    step.register(int, one if by == 1 else ten)
+    return step
+
+
+def dispatched_method(by: int) -> Callable[[int, Any], int]:
+    """The same as a method."""
+
+    class Dispatching:
+        @singledispatchmethod
+        def step(self, state: object, event: Any) -> int:
+            raise AssertionError(state)
+
+    def one(self: Dispatching, state: int, event: Any) -> int:
+        return state + 1
+
+    def ten(self: Dispatching, state: int, event: Any) -> int:
+        return state + 10
+
+    Dispatching.__dict__["step"].register(int, one if by == 1 else ten)
+    return Dispatching().step
+
+
+def around(by: int) -> Callable[[int, Any], int]:
+    """The same function; what stands around it differs by its code."""
+
+    def unchanged(function: Callable[..., int]) -> Callable[..., int]:
+        @wraps(function)
+        def called(state: int, event: Any) -> int:
+            return function(state, event)
+
+        return called
+
+    def tenfold(function: Callable[..., int]) -> Callable[..., int]:
+        @wraps(function)
+        def called(state: int, event: Any) -> int:
+            return state + (function(state, event) - state) * 10
+
+        return called
+
+    return unchanged(step) if by == 1 else tenfold(step)
+
+
+def inside(by: int) -> Callable[[int, Any], int]:
+    """Another function in the same two decorators."""
+
+    def unchanged(function: Callable[..., int]) -> Callable[..., int]:
+        @wraps(function)
+        def called(state: int, event: Any) -> int:
+            return function(state, event)
+
+        return called
+
+    return unchanged(unchanged(stepping(by)))
+
+
 @pytest.mark.parametrize(
     "made",
-    [stepping, lambda by: partial(step, by=by), lambda by: Stepper(by).step, Stepper],
-    ids=["enclosed", "partial", "method", "object"],
+    [
+        stepping,
+        lambda by: partial(step, by=by),
+        lambda by: Stepper(by).step,
+        Stepper,
+        dispatched,
+        dispatched_method,
+        around,
+        inside,
+    ],
+    ids=[
+        "enclosed",
+        "partial",
+        "method",
+        "object",
+        "dispatched",
+        "dispatched method",
+        "decorated",
+        "inside",
+    ],
 )
 def test_a_snapshot_is_of_an_evolve_with_what_it_was_given(own_store: Any, made: Any) -> None:
     one, ten = (Decider(initial=int, evolve=made(by)) for by in (1, 10))

@@ -255,10 +255,11 @@ class Neither:
 REFUSED: dict[str, tuple[Any, str]] = {
     "a stranger": (Stranger(1), "not registered: add it"),
     "a subclass": (Vip(Decimal(1)), "only its base"),
+    "a subclass's data": (NewEvent("OrderPlaced", Vip(Decimal(1))), "only its base"),
     "no event": (Neither(), "a NewEvent or an iterable"),
-    "text": ("OrderPaid", "text"),
+    "text": ("OrderPaid", "not a str"),
     "a class": (OrderPaid, "StructMeta"),
-    "a dict": ({"paidBy": "x"}, "mapping"),
+    "a dict": ({"paidBy": "x"}, "not a dict"),
     "one of several": ([OrderPaid("card"), Stranger(1)], "not registered"),
     "another's name": (NewEvent("OrderPaid", PLACED), "registered for"),
     "a recorded event": (None, "RecordedEvent"),

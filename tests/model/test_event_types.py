@@ -57,6 +57,17 @@ def test_what_is_no_class_of_events_is_refused_at_once(bad: Any) -> None:
         EventTypes().add(bad)
 
 
+def test_a_class_that_was_made_again_needs_types_that_are_made_again(db: pyesdb.Database) -> None:
+    types = EventTypes()
+    for _ in range(2):  # a cell of a notebook, run twice
+        types.add(dataclass(type("Again", (), {"__annotations__": {"total": int}})), name="Again")
+    assert "make a new EventTypes" in problems(db, types)
+    types = EventTypes()
+    types.add(Placed, name="Placed")
+    types.add(Other, name="Placed")
+    assert "make a new EventTypes" not in problems(db, types)
+
+
 @pytest.mark.parametrize("name", ["", 5, "a\n", "x" * 256])
 def test_a_bad_name_is_refused_at_once(name: Any) -> None:
     with pytest.raises(RequestError):

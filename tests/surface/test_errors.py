@@ -50,6 +50,22 @@ def test_pickles_with_its_text_and_fields(name: str) -> None:
     assert (copy.code, copy.retryable, copy.retry_after) == (error.code, error.retryable, 1.5)
 
 
+def test_a_class_of_a_user_takes_the_place_of_none() -> None:
+    before = dict(pyesdb.PyesdbError.by_code)
+
+    class WrongExpectedVersion(pyesdb.ConflictError):
+        """A user's own."""
+
+    class Overdrawn(pyesdb.RequestError):
+        """A user's own."""
+
+    assert pyesdb.PyesdbError.by_code == before
+    assert (WrongExpectedVersion.code, Overdrawn.code) == ("wrong_expected_version", "overdrawn")
+    assert type(pickle.loads(pickle.dumps(pyesdb.WrongExpectedVersion()))).__module__ != __name__
+    with pyesdb.open(":memory:") as db, pytest.raises(pyesdb.WrongExpectedVersion):
+        db.store().append("s", [], expected=7)
+
+
 @pytest.mark.parametrize("name", TREE)
 def test_says_something_useful_by_itself(name: str) -> None:
     cls = getattr(pyesdb, name)

@@ -39,6 +39,23 @@ def test_afterwards_the_clock_before_goes_on() -> None:
     assert first != outer.ns() // 1000
 
 
+def test_what_is_delivered_again_waits_for_the_clock() -> None:
+    with frozen_clock() as clock, pyesdb.open(":memory:") as db:
+        store = db.store()
+        store.append("s", NewEvent("A"))
+        store.save_subscription("work", pyesdb.select.everything)
+        with store.consume("work") as consumer:
+            event = consumer.get(60)
+            assert event is not None
+            consumer.nack(event, delay=1)
+            consumer.flush()
+            assert consumer.get(0) is None
+            clock.move(seconds=1)
+            again = consumer.get(60)
+            assert again is not None
+            assert again.attempt == 2
+
+
 def test_a_moment_needs_a_zone() -> None:
     with pytest.raises(pyesdb.RequestError, match="time zone"), frozen_clock(datetime(2030, 1, 1)):  # noqa: DTZ001
         pass

@@ -14,7 +14,16 @@ import pytest
 import pyesdb
 from pyesdb import Append, Decider, NewEvent, RecordedEvent
 from pyesdb.testing import given
-from tests.contract.shop import SEATS, Renamed, Seats, Sold, SoldOut, next_seat, versioned
+from tests.contract.shop import (
+    SEATS,
+    Renamed,
+    Seats,
+    Sold,
+    SoldOut,
+    next_seat,
+    seat_types,
+    versioned,
+)
 
 
 def sold(seat: int, **more: Any) -> NewEvent:
@@ -64,6 +73,23 @@ def test_with_types_old_versions_go_through_upcasters() -> None:
     assert given(decider, old, Renamed(5, "EUR"), types=versioned()).state == 705
     with pytest.raises(pyesdb.InvalidEvent, match="not registered"):
         given(decider, Sold(1), types=versioned())
+
+
+def test_recorded_events_are_given_as_handle_folds_them() -> None:
+    def collect(state: list[Any], event: Any) -> list[Any]:
+        return [*state, event if isinstance(event, Sold) else event.type]
+
+    decider: Decider[list[Any]] = Decider(initial=list, evolve=collect)
+    types = seat_types()
+    with pyesdb.open(":memory:") as db:
+        typed, plain = db.store(types=types), db.store()
+        typed.append("s", [Sold(0), NewEvent("Note"), Sold(1)])
+        folded = typed.handle(decider, "s", lambda state: None).state
+        assert folded == [Sold(0), "Note", Sold(1)]
+        assert given(decider, *typed.read("s")).state == folded
+        assert given(decider, *plain.read("s")).state == ["Sold", "Note", "Sold"]
+        assert given(decider, *plain.read("s"), types=types).state == folded
+        assert given(decider, *typed.read("s"), Sold(2), types=types).state == [*folded, Sold(2)]
 
 
 def test_new_events_are_compared_by_what_was_given_not_by_id() -> None:

@@ -17,10 +17,9 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import pyesdb
 import pytest
 from pyesdb import EventTypes, NewEvent
-
-directories = []
 
 @pytest.mark.parametrize("time", [1, 2])
 def test_each_test_has_its_own_store(pyesdb_store, time):
@@ -51,6 +50,32 @@ def test_async_database(pyesdb_async_database, pyesdb_clock):
             await database.store().append("s", NewEvent("E"))
             return await database.store().read("s").first()
     assert asyncio.run(main()).created.year == 2030
+
+def test_the_async_store_is_of_the_async_database(pyesdb_async_store, pyesdb_async_database):
+    async def main():
+        async with pyesdb_async_database as database:
+            async with pyesdb_async_store as store, pyesdb_async_database as again:
+                assert again is database
+                await store.append("s", NewEvent("E"))
+            return await database.store().version("s")
+    assert asyncio.run(main()) == 0
+
+def test_the_async_database_stays_as_long_as_somebody_has_it(pyesdb_async_database):
+    async def have(turns):
+        async with pyesdb_async_database as database:
+            await database.store().append("s", NewEvent("E"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            return database
+    async def main():
+        first, second = await asyncio.gather(have(1), have(9))
+        assert first is second
+        with pytest.raises(pyesdb.DatabaseClosed):
+            await first.store().version("s")
+        async with pyesdb_async_database as database:
+            assert not await database.store().exists("s")
+    asyncio.run(main())
+    asyncio.run(have(0))
 
 def test_an_async_store_that_is_not_entered_is_no_harm(pyesdb_async_store):
     pass
@@ -97,7 +122,7 @@ def pytest_of_a_user(folder: Path, text: str, *options: str) -> str:
 
 
 def test_the_fixtures_in_a_project_of_a_user(tmp_path: Path) -> None:
-    assert "8 passed" in pytest_of_a_user(tmp_path, USERS, "-p", "pyesdb_pytest")
+    assert "10 passed" in pytest_of_a_user(tmp_path, USERS, "-p", "pyesdb_pytest")
 
 
 def test_pyesdb_is_imported_only_when_it_is_used(tmp_path: Path) -> None:

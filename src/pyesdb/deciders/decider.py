@@ -1,7 +1,9 @@
 """`Decider`: how a state is made of events; `Handled`: what one decision did."""
 
+import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import msgspec
 
@@ -31,12 +33,26 @@ class Decider(Generic[S]):
         for name, function in (("initial", initial), ("evolve", evolve)):
             if not callable(function):
                 raise RequestError(f"{name} must be a function, not {function!r:.60}")
+            if _returns_none_yet(function):
+                raise RequestError(
+                    f"{name} must be an ordinary function that returns the state, not a coroutine "
+                    "function or a generator: only `decide` of AsyncStore.handle may await"
+                )
         self.initial = initial
         self.evolve = evolve
         self._keeping = None
 
     def __repr__(self) -> str:
         return f"Decider(initial={self.initial!r}, evolve={self.evolve!r})"
+
+
+def _returns_none_yet(function: Any) -> bool:
+    """Whether its call returns what is still to be awaited or stepped, and no state."""
+    while isinstance(function, partial):
+        function = cast("partial[Any]", function).func
+    kinds = inspect.iscoroutinefunction, inspect.isasyncgenfunction, inspect.isgeneratorfunction
+    call = getattr(cast("type[Any]", type(function)), "__call__", None)  # noqa: B004
+    return any(kind(found) for kind in kinds for found in (function, call))
 
 
 def keeping_of(decider: Decider[S]) -> "Keeping[S]":

@@ -6,9 +6,9 @@ So a snapshot's source names the decider and a digest of what made it, and each 
 before it is kept.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import partial, singledispatchmethod
 from hashlib import blake2b
 from types import CodeType, UnionType
 from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -117,19 +117,57 @@ def _parts(function: Any, kinds: dict[str, Any]) -> Iterator[bytes]:
 
 
 def _given(evolve: Any, function: Any) -> Iterator[bytes]:
-    """What was given to it when it was made: an object, defaults, arguments of a partial, cells."""
-    while isinstance(evolve, partial):
-        yield from _values([*evolve.args, *sorted(evolve.keywords.items())])
-        evolve = evolve.func
-    owner = getattr(evolve, "__self__", None if evolve is function else evolve)
+    """What stands around the function (decorators, by their code), and what each was given when it
+    was made: an object, defaults, arguments of a partial, cells, functions to choose from.
+    """
+    for layer in _layers(evolve):
+        if isinstance(layer, partial):
+            given = cast("partial[Any]", layer)
+            yield from _values([*given.args, *sorted(given.keywords.items())])
+            continue
+        call = _called(layer)
+        if call is not function:
+            yield from _values([call])
+        yield from _own(getattr(layer, "__self__", None if layer is function else layer))
+        yield from _values(getattr(call, "__defaults__", None) or ())
+        named: dict[str, Any] = getattr(call, "__kwdefaults__", None) or {}
+        yield from _values(sorted(named.items()))
+        cells = _cells(call)
+        yield from _values(cells)
+        yield from _dispatched(layer, cells)
+
+
+def _own(owner: Any) -> Iterator[bytes]:
+    """The values that an object has of its own."""
     own: dict[str, Any] = getattr(owner, "__dict__", {})
     yield from _values(sorted((k, v) for k, v in own.items() if k[:2] != "__"))
-    yield from _values(getattr(function, "__defaults__", None) or ())
-    named: dict[str, Any] = getattr(function, "__kwdefaults__", None) or {}
-    yield from _values(sorted(named.items()))
+
+
+def _cells(function: Any) -> list[Any]:
+    """What a function encloses."""
+    found: list[Any] = []
     for cell in getattr(function, "__closure__", None) or ():
         with suppress(ValueError):  # it is empty
-            yield from _values([cell.cell_contents])
+            found.append(cell.cell_contents)
+    return found
+
+
+def _dispatched(layer: Any, cells: list[Any]) -> Iterator[bytes]:
+    """The functions that a singledispatch chooses from, by class; a method has it in a cell."""
+    registry: Any = getattr(layer, "registry", None)
+    for cell in cells:
+        if isinstance(cell, singledispatchmethod):
+            registry = cast("Any", cell).dispatcher.registry
+            for owner in cells:
+                if owner is not cell and not isinstance(owner, type):
+                    yield from _own(owner)
+    if not isinstance(registry, Mapping):
+        return
+    chosen = cast("Mapping[type, Any]", registry)
+    for cls in sorted(chosen, key=name_of):
+        function = _function(chosen[cls])
+        yield name_of(cls).encode()
+        yield from _values([function, *_cells(function)])
 
 
 def _values(values: Iterable[Any]) -> Iterator[bytes]:
@@ -167,12 +205,27 @@ def _of_code(code: CodeType) -> Iterator[bytes]:
             yield repr(const).encode()
 
 
+def _layers(evolve: Any) -> Iterator[Any]:
+    """`evolve`, and what stands in it: in a partial, in a decorator; the innermost last."""
+    while True:
+        yield evolve
+        if isinstance(evolve, partial):
+            evolve = cast("partial[Any]", evolve).func
+        elif hasattr(evolve, "__wrapped__"):
+            evolve = evolve.__wrapped__
+        else:
+            return
+
+
 def _function(evolve: Any) -> Any:
-    """The function behind a partial, a bound method or an object that can be called."""
-    while isinstance(evolve, partial):
-        evolve = evolve.func
-    evolve = getattr(evolve, "__wrapped__", evolve)
-    evolve = getattr(evolve, "__func__", evolve)
-    if not hasattr(evolve, "__code__") and not isinstance(evolve, type):
-        evolve = getattr(cast("Any", type(evolve)), "__call__", evolve)  # noqa: B004
-    return evolve
+    """The function behind partials, decorators, a bound method or an object that can be called."""
+    *_, inner = _layers(evolve)
+    return _called(inner)
+
+
+def _called(layer: Any) -> Any:
+    """The function itself of a bound method or an object that can be called."""
+    layer = getattr(layer, "__func__", layer)
+    if not hasattr(layer, "__code__") and not isinstance(layer, type):
+        layer = getattr(cast("Any", type(layer)), "__call__", layer)  # noqa: B004
+    return layer

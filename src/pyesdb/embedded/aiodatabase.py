@@ -18,7 +18,7 @@ from pyesdb.embedded.typed import resolved
 from pyesdb.model.checks import check_bool, check_int, check_progress
 from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
-from pyesdb.model.errors import Unavailable
+from pyesdb.model.errors import RequestError, Unavailable
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
@@ -251,6 +251,7 @@ class Opening:
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         self._arguments = arguments
+        self._entered = False
         self._database: AsyncDatabase | None = None
 
     def __await__(self) -> Generator[Any, Any, AsyncDatabase]:
@@ -281,7 +282,17 @@ class Opening:
         return core
 
     async def __aenter__(self) -> AsyncDatabase:
-        self._database = await self._open()
+        if self._entered:  # one `async with` could close only the last of two databases
+            raise RequestError(
+                "this open_async() is entered already: use the database of its `async with`, or "
+                "call open_async() again"
+            )
+        self._entered = True
+        try:
+            self._database = await self._open()
+        except BaseException:
+            self._entered = False
+            raise
         return self._database
 
     async def __aexit__(
@@ -290,8 +301,9 @@ class Opening:
         e: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        if self._database is not None:
-            await self._database.close()
+        database, self._database, self._entered = self._database, None, False
+        if database is not None:
+            await database.close()
 
 
 def _close(made: "Future[Core]") -> None:

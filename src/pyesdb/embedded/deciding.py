@@ -15,7 +15,7 @@ from pyesdb.model.config import StoreConfig
 from pyesdb.model.errors import DeadlineExceeded, RequestError
 from pyesdb.model.events import NewEvent
 from pyesdb.model.ids import uuid7_bytes
-from pyesdb.model.kinds import listed
+from pyesdb.model.kinds import listed_or_one
 from pyesdb.model.names import check_target
 from pyesdb.model.results import AppendManyResult, StreamInfo
 from pyesdb.model.selectors import AppendCondition, Selector, select
@@ -67,9 +67,7 @@ def decision_of(answer: Any) -> list[Any]:
         if iscoroutine(answer):
             answer.close()
         raise RequestError("decide is asynchronous: AsyncStore.handle awaits it, Store.handle not")
-    if answer is None:
-        return []
-    return [answer] if isinstance(answer, (NewEvent, Append)) else list(listed(answer))
+    return listed_or_one(answer, NewEvent, Append)
 
 
 class Deadline:

@@ -35,7 +35,8 @@ class PyesdbError(Exception):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.code = _snake(cls.__name__)
-        PyesdbError.by_code[cls.code] = cls
+        if cls.__module__.partition(".")[0] == "pyesdb":  # a user's takes the place of none of ours
+            PyesdbError.by_code[cls.code] = cls
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         doc = (type(self).__doc__ or "").strip().splitlines()

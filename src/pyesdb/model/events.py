@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
 from pyesdb.model import cloudevents, encoding, limits
 from pyesdb.model.durations import to_datetime, to_us
@@ -332,6 +333,12 @@ def seen(event: RecordedEvent) -> Any:
     """What a fold sees: the body of an event of a registered type, else the event itself."""
     types = event._origin.types  # pyright: ignore[reportPrivateUsage]
     return event if types is None else types.view(event)
+
+
+def with_types(event: RecordedEvent, types: Bodies) -> RecordedEvent:
+    """The same event as a handle with these types reads it."""
+    origin = event._origin  # pyright: ignore[reportPrivateUsage]
+    return replace(event, _origin=Origin(origin.store, origin.incarnation, types))
 
 
 def raw_metadata(event: RecordedEvent | NewEvent) -> bytes:

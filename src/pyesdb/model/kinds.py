@@ -59,6 +59,13 @@ def listed(events: object) -> list[Any]:
     return list(cast("Iterable[Any]", events))
 
 
+def listed_or_one(answer: object, *one: type) -> list[Any]:
+    """Events as `listed`, where None is none, and an object of one of these classes is one."""
+    if answer is None:
+        return []
+    return [answer] if isinstance(answer, one) else list(listed(answer))
+
+
 def no_event(value: object) -> InvalidEvent:
     """The error of what is no NewEvent, where no registered types are known."""
     name = type(value).__name__

@@ -44,8 +44,9 @@ class FrozenClock:
 def frozen_clock(start: datetime = START) -> Generator[FrozenClock]:
     """Stop the clock of every database of this process, at 2030-01-01 UTC or another moment.
 
-    It is what `created`, `max_age` and the trash go by. The ids that events get by default, and
-    deadlines, go by the machine's clocks.
+    It is what `created`, `max_age`, the trash and `dedup_window` go by, and the delays of `nack`
+    and `ack_timeout`: what is due later is delivered again when the clock was moved there. The ids
+    that events get by default, and deadlines, go by the machine's clocks.
     """
     clock = FrozenClock(start)
     before = set_source(clock.ns)

@@ -16,8 +16,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 from pyesdb import Append, Decider, EventTypes, NewEvent, RecordedEvent, StreamState
 from pyesdb.model.durations import to_us
 from pyesdb.model.encoding import is_json
-from pyesdb.model.events import Origin, recorded, seen
-from pyesdb.model.kinds import listed
+from pyesdb.model.events import Origin, recorded, seen, with_types
+from pyesdb.model.kinds import listed_or_one
 from pyesdb.testing.clock import START
 from pyesdb.types.registry import resolve
 
@@ -28,9 +28,10 @@ E = TypeVar("E", bound=BaseException)
 def given(decider: Decider[S], *events: Any, types: EventTypes | None = None) -> "Given[S]":
     """The state that a decider makes of these events: objects, NewEvents, RecordedEvents.
 
-    Its `evolve` gets objects as they are and NewEvents as they are recorded. With `types` all of
-    them are encoded and read back, as by a store that was opened with those types; so a NewEvent of
-    an old version goes through the upcasters.
+    Its `evolve` gets objects as they are, NewEvents as they are recorded, and RecordedEvents as
+    `handle` of the store that they were read from folds them. With `types` all of them are seen as
+    by a store that was opened with those types; so an event of an old version goes through the
+    upcasters.
     """
     resolved = None if types is None else resolve(types)
     origin = Origin("test", 1, resolved)
@@ -39,10 +40,10 @@ def given(decider: Decider[S], *events: Any, types: EventTypes | None = None) ->
         if resolved is not None and not isinstance(event, RecordedEvent):
             event = resolved.new_events([event], "test", None)[0]
         if isinstance(event, NewEvent):
-            made = recorded(event, origin, "test", number, number + 1, to_us(START))
-            state = decider.evolve(state, seen(made))
-        else:
-            state = decider.evolve(state, event)
+            event = recorded(event, origin, "test", number, number + 1, to_us(START))
+        elif isinstance(event, RecordedEvent) and resolved is not None:
+            event = with_types(event, resolved)
+        state = decider.evolve(state, seen(event) if isinstance(event, RecordedEvent) else event)
     return Given(state)
 
 
@@ -58,7 +59,7 @@ class Given(Generic[S]):
             answer = decide(self.state)
             if isawaitable(answer) or isasyncgen(answer):
                 answer = _run(_awaited(answer))
-            return When(_events_of(answer), None)
+            return When(listed_or_one(answer, NewEvent, Append), None)
         except Exception as error:  # noqa: BLE001  (it is what `raises` is about)
             return When([], error)
 
@@ -122,13 +123,6 @@ def _run(answer: Coroutine[Any, Any, Any]) -> Any:
 
 async def _awaited(answer: Any) -> Any:
     return [item async for item in answer] if isasyncgen(answer) else await answer
-
-
-def _events_of(answer: Any) -> list[Any]:
-    """Events of what `decide` returned, as a store takes them."""
-    if answer is None:
-        return []
-    return [answer] if isinstance(answer, (NewEvent, Append)) else list(listed(answer))
 
 
 def _form(event: Any) -> Any:

@@ -113,8 +113,11 @@ class _Resolving:
         for name, found in self._classes.items():
             if len(found) > 1:
                 which = ", ".join(f"{name_of(cls)} at version {n}" for cls, n in found)
+                again = len({name_of(cls) for cls, _ in found}) < len(found)
+                advice = "make a new EventTypes where its class is made anew" if again else ""
                 self._problem(
-                    f"event type {name!r} is registered more than once ({which}): keep one"
+                    f"event type {name!r} is registered more than once ({which}): "
+                    f"{advice or 'keep one'}"
                 )
         chains = self._chains({name: found[-1][1] for name, found in self._classes.items()})
         codecs: list[Codec] = []

@@ -78,6 +78,8 @@ class Resolved:
                 f"the event {event.type!r} is made of a {name_of(cls)}, and {event.type!r} is "
                 f"registered for {name_of(codec.cls)}: append the object itself, or use its name"
             )
+        if cls is not None and (base := self._base_of(cls)):
+            raise _only_its_base(cls, base)
         if (said or 1) > codec.version or (said is None and codec.version > 1):
             raise InvalidEvent(
                 f"event type {event.type!r} is registered at version {codec.version}, and this "
@@ -98,16 +100,16 @@ class Resolved:
         cls = type(item)
         if kind_of(cls) is None:
             return no_event(item)
-        for base in cls.__mro__[1:]:
-            if base in self._by_class:
-                return InvalidEvent(
-                    f"{name_of(cls)} is not registered, only its base {name_of(base)} is: what it "
-                    "adds would be lost when it is read; register it, too"
-                )
+        if base := self._base_of(cls):
+            return _only_its_base(cls, base)
         return InvalidEvent(
             f"{name_of(cls)} is not registered: add it to the EventTypes that the store was opened "
             f"with, or append NewEvent({cls.__name__!r}, data)"
         )
+
+    def _base_of(self, cls: type) -> type | None:
+        """A registered class that this one extends."""
+        return next((base for base in cls.__mro__[1:] if base in self._by_class), None)
 
     # -- going elsewhere
 
@@ -125,6 +127,13 @@ class Resolved:
 
     def __deepcopy__(self, memo: object) -> "Resolved":
         return self
+
+
+def _only_its_base(cls: type, base: type) -> InvalidEvent:
+    return InvalidEvent(
+        f"{name_of(cls)} is not registered, only its base {name_of(base)} is: what it adds would "
+        "be lost when it is read; register it, too"
+    )
 
 
 def _stamped(metadata: bytes, codec: Codec) -> bytes:
