@@ -215,7 +215,6 @@ def test_a_copy_of_a_frozen_store_is_not_frozen(db: Any, source: Any) -> None:
 
 def test_calls_that_are_refused(db: Any, source: Any, data_dir: Path) -> None:
     calls: list[tuple[type[Exception], Callable[[], Any]]] = [
-        (pyesdb.StoreAlreadyExists, lambda: db.copy_store("source", "default")),
         (pyesdb.StoreAlreadyExists, lambda: db.copy_store("source", "source")),
         (pyesdb.StoreNotFound, lambda: db.copy_store("nobody", "x")),
         (pyesdb.InvalidStoreId, lambda: db.copy_store("source", "No Id")),

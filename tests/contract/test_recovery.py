@@ -242,6 +242,7 @@ def test_nothing_to_recover(db: Any) -> None:
 
 def test_a_target_that_exists(db: Any) -> None:
     made(db)
+    db.store().append("s", one())
     for target in ("default", "b"):
         db.create_store(target, exist_ok=True)
         with pytest.raises(pyesdb.StoreAlreadyExists, match=target):

@@ -30,6 +30,11 @@ WORK: dict[str, Callable[[pyesdb.Database, str], object]] = {
     "copy": lambda db, _: db.copy_store("kept", "x"),
     "fork": lambda db, _: db.copy_store("kept", "x", as_of=3),
     "split": lambda db, _: db.copy_store("kept", "x", select=pyesdb.select.stream("s")),
+    "restore default": lambda db, directory: db.restore_backup(
+        f"{directory}.backup", as_="default"
+    ),
+    "copy default": lambda db, _: db.copy_store("kept", "default"),
+    "recover default": lambda db, _: db.recover_store("gone", as_="default"),
     "create": lambda db, _: db.create_store("x"),
     "remove": lambda db, _: db.remove_store("x"),
     "purge": lambda db, _: db.remove_store("x", purge=True),

@@ -91,6 +91,44 @@ def test_killed_at_any_step(data_dir: Path, operation: str) -> None:
     assert killed_everywhere(data_dir, operation, STRIDES[operation]) >= 4
 
 
+REPLACING = {
+    "restore default": ["draft proved", "noted its replacement", "sealed", "in the trash", *BEHIND],
+    "copy default": ["noted its replacement", "sealed", "in the trash"],
+    "recover default": ["noted its replacement", "sealed", "in the trash", "unsealed",
+        "out of the trash"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", REPLACING)
+def test_killed_while_the_default_store_makes_room(data_dir: Path, operation: str) -> None:
+    """What was brought is there, or the unused store; and what made room is in the trash."""
+    begin(data_dir)
+    with pyesdb.open(data_dir, durability="os") as db:
+        if operation == "recover default":
+            db.restore_backup(f"{data_dir}.backup", as_="gone")
+            db.remove_store("gone")
+    shutil.copytree(data_dir, f"{data_dir}.begin")
+    with dying(data_dir, operation, REPLACING[operation]) as following:
+        for step in REPLACING[operation]:
+            shutil.rmtree(data_dir)
+            shutil.copytree(f"{data_dir}.begin", data_dir)
+            assert following() == "died", step
+            with pyesdb.open(data_dir, durability="os") as db:
+                done = step != "draft proved"
+                assert (db.store().stats().events == 6) is done, step
+                assert not done or everything(db.store()) == everything(db.store("kept"))
+                assert db.store().verify().ok
+                listed = db.list_stores(system=True)
+                assert {info.status for info in listed.values()} == {"running"}
+                assert disk(data_dir) == set(listed) == {"$system", "default", "kept"}
+                assert left_over(data_dir) == []
+                trash = {f"{found.store_id}.{found.incarnation}" for found in db.trash()}
+                assert trash == {path.name for path in (data_dir / "trash").iterdir()}
+                assert len(trash) == done
+                if done:
+                    assert db.recover_store("default", as_="x").stats().events == 0
+
+
 @pytest.mark.stress
 @pytest.mark.parametrize("operation", STEPS)
 def test_killed_at_every_seventh_step(

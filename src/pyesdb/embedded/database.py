@@ -81,17 +81,19 @@ class Core:
         on_progress: Callable[[int, int], None] | None,
     ) -> str:
         """A store of a backup; returns its id."""
-        return restoring.restore_backup(self.node, path, as_, on_progress, self.max_stores)
+        return restoring.restore_backup(
+            self.node, path, as_, on_progress, self.max_stores, self.default
+        )
 
     def copy_store(
         self, source: str, target: str, select: Selector | None, as_of: int | datetime | None
     ) -> None:
         """A store of another one."""
-        copying.copy_store(self.node, source, target, select, as_of, self.max_stores)
+        copying.copy_store(self.node, source, target, select, as_of, self.max_stores, self.default)
 
     def recover_store(self, store_id: str, as_: str | None) -> str:
         """Recover a store within the limit of this handle; returns its id."""
-        return lifecycle.recover_store(self.node, store_id, as_, self.max_stores)
+        return lifecycle.recover_store(self.node, store_id, as_, self.max_stores, self.default)
 
     def handle(self, store_id: str | None, database: object) -> StoreHandle:
         """A handle of a store; the id is checked, the store is looked up at the first operation.
@@ -281,7 +283,8 @@ class Database:
     ) -> Store:
         """Make a store of a backup, under its old id or another one, with the settings it had.
 
-        The store appears when everything in it was verified; nothing is overwritten. It has a new
+        The store appears when everything in it was verified; nothing is overwritten (the default
+        store gives way as long as nobody has used it: it goes to the trash). It has a new
         incarnation: tokens and cursors of the old one raise HistoryChanged. `on_progress` is called
         with (done, total) bytes; what it raises ends the restore, and nothing is left of it.
         Raises RequestError, Corrupt, NewerFormat (the file), StoreAlreadyExists, LimitExceeded.

@@ -253,10 +253,16 @@ def append_together(
     changes: Sequence[Change],
     condition: Condition | None = None,
 ) -> int:
-    """Append an event to each of several streams, all or nothing; the first one's position."""
+    """Append events to one stream or several, all or nothing.
+
+    Returns the position of the last event of the first stream. Raises WrongExpectedVersion.
+    """
+    streams: dict[str, list[Change]] = {}
+    for change in changes:
+        streams.setdefault(change[0], []).append(change)
     parts = [
-        stream_append(stream, version, new_events(NewEvent(kind, data, metadata=actor())))
-        for stream, version, kind, data in changes
+        stream_append(stream, found[0][1], new_events([_event(change) for change in found]))
+        for stream, found in streams.items()
     ]
     command = append_events(uuid7_bytes(), parts, condition, many=len(parts) > 1)
     try:
@@ -268,6 +274,10 @@ def append_together(
             command_id=error.command_id,
         ) from error
     return outcome.results[0][3] if isinstance(outcome, Appended) else 0
+
+
+def _event(change: Change) -> NewEvent:
+    return NewEvent(change[2], change[3], metadata=actor())
 
 
 class Catalog:

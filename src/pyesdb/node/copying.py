@@ -33,9 +33,11 @@ def copy_store(
     select: Selector | None,
     as_of: AsOf,
     max_stores: int | None,
+    default: str,
 ) -> None:
     """Make a store `target` of `source`, with its settings; it is running, whole and durable.
 
+    The store `default` is replaced as long as nobody has used it.
     Raises StoreNotFound, StoreAlreadyExists, LimitExceeded, InvalidSelector, RequestError.
     """
     node.writable()
@@ -47,7 +49,7 @@ def copy_store(
         to_us(as_of, "as_of")
     elif as_of is not None:
         check_int(as_of, "as_of")
-    check_free(node, target)
+    check_free(node, target, default)
     with drafts.making(node) as draft:
         reconcile.hook("draft made")
         if select is None:
@@ -58,7 +60,7 @@ def copy_store(
         draft.sync()
         reconcile.hook("draft filled")
         data = _settings(node, source, draft) | encrypted
-        create_from_draft(node, target, data, max_stores)
+        create_from_draft(node, target, data, max_stores, default)
 
 
 def _settings(node: Node, source: str, draft: Draft) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pyesdb.node import reconcile, trash
 from pyesdb.node.engine import Node
 from pyesdb.node.listing import missing
 from pyesdb.node.quota import note_one_more
+from pyesdb.node.replacing import replace, taken, used
 from pyesdb.telemetry.clock import now_us
 
 _TIMEOUT_S = 15.0
@@ -55,48 +56,59 @@ def create_store(
 
 
 def create_from_draft(
-    node: Node, store_id: str, data: dict[str, Any], max_stores: int | None
+    node: Node, store_id: str, data: dict[str, Any], max_stores: int | None, default: str
 ) -> None:
     """Create a store whose content is a draft: `data` names it, and has the settings.
 
+    It replaces the default store as long as nobody has used that.
     Raises StoreAlreadyExists, LimitExceeded; then nothing has happened.
     """
-    made = _note_created(node, store_id, data, max_stores)
+    made = _note_created(node, store_id, data, max_stores, default)
     if isinstance(made, c.Record):
-        raise taken(store_id)
+        raise taken(store_id, default)
     reconcile.hook("noted StoreCreated")
     _finish_creation(node, store_id, made)
 
 
-def check_free(node: Node, store_id: str) -> None:
+def check_free(node: Node, store_id: str, default: str) -> None:
     """Raise StoreAlreadyExists now rather than after long work."""
     node.writable()
     record = node.record(store_id)
-    if record is not None and record.exists:
-        raise taken(store_id)
+    if record is not None and record.exists and not _gives_way(node, record, default):
+        raise taken(store_id, default)
 
 
-def taken(store_id: str) -> StoreAlreadyExists:
-    """The error of an id that a store has."""
-    return StoreAlreadyExists(f"store {store_id!r} exists: give another id, or remove it first")
+def _gives_way(node: Node, record: c.Record, default: str) -> bool:
+    """Whether a store is replaced by what comes under its id: the default one, if it is unused."""
+    if record.store_id != default:
+        return False
+    if not reconcile.at_rest(node, record):  # another process makes it just now
+        reconcile.reconcile(node, default, time.monotonic() + _TIMEOUT_S)
+    return not used(node, record)
 
 
 def _note_created(
-    node: Node, store_id: str, data: dict[str, Any], max_stores: int | None
+    node: Node, store_id: str, data: dict[str, Any], max_stores: int | None, default: str = ""
 ) -> c.Record | int:
-    """Append StoreCreated and return the incarnation; or the record of a store that exists."""
+    """Append StoreCreated and return the incarnation; or the record of a store that exists.
+
+    The store `default` is replaced as long as nobody has used it.
+    """
     while True:
         record = node.record(store_id)
-        if record is not None and record.exists:
+        there = record is not None and record.exists
+        if record is not None and there and not _gives_way(node, record, default):
             return record
         if _settled(node, record):
             continue
         version = -1 if record is None else record.version
         if "draft" not in data and node.keys.for_new(store_id) is not None:
             data = {**data, "encrypted": True}
+        change = (c.store_stream(store_id), version, c.CREATED, data)
         try:
-            change = (c.store_stream(store_id), version, c.CREATED, data)
-            return note_one_more(node, store_id, [change], max_stores)
+            if record is None or not there:
+                return note_one_more(node, store_id, [change], max_stores)
+            return replace(node, record, [change], _TIMEOUT_S) or record
         except WrongExpectedVersion:
             continue  # somebody created or removed it at this moment: look again
 
@@ -222,9 +234,12 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
         return True
 
 
-def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | None) -> str:
+def recover_store(
+    node: Node, store_id: str, as_: str | None, max_stores: int | None, default: str
+) -> str:
     """Take the newest of an id out of the trash, with its incarnation; returns the id it has now.
 
+    It replaces the default store as long as nobody has used that.
     Raises StoreNotFound (nothing in the trash), StoreAlreadyExists, LimitExceeded (`max_stores`).
     """
     node.writable()
@@ -233,10 +248,9 @@ def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | 
     while True:
         record = node.record(store_id)
         there = record if target == store_id else node.record(target)
-        if there is not None and there.exists:
-            raise StoreAlreadyExists(
-                f"store {target!r} exists: recover_store(as_=...) gives another id"
-            )
+        taken_by = there if there is not None and there.exists else None
+        if taken_by is not None and not _gives_way(node, taken_by, default):
+            raise _in_the_way(target, default)
         trashed = trash.find(node, store_id)
         if trashed is not None and (record is None or trashed.version != record.version):
             continue  # not of one moment: there may be a store of this id now
@@ -247,7 +261,11 @@ def recover_store(node: Node, store_id: str, as_: str | None, max_stores: int | 
         if _settled(node, there) or _settled(node, record):
             continue
         try:
-            _note_recovery(node, trashed, target, there, max_stores)
+            changes = _recovery(trashed, target, there)
+            if taken_by is None:
+                note_one_more(node, target, changes, max_stores)
+            elif replace(node, taken_by, changes, _TIMEOUT_S) is None:
+                raise _in_the_way(target, default)
         except WrongExpectedVersion:
             continue  # erased, recovered or created by somebody else: look again
         break
@@ -265,12 +283,17 @@ def _settled(node: Node, record: c.Record | None) -> bool:
     return True
 
 
-def _note_recovery(
-    node: Node, trashed: c.Record, target: str, there: c.Record | None, max_stores: int | None
-) -> None:
+def _in_the_way(target: str, default: str) -> StoreAlreadyExists:
+    if target == default:
+        return taken(target, default)
+    return StoreAlreadyExists(f"store {target!r} exists: recover_store(as_=...) gives another id")
+
+
+def _recovery(trashed: c.Record, target: str, there: c.Record | None) -> list[c.Change]:
+    """The events by which a store leaves the trash, under its id or another one."""
     data: dict[str, Any] = {"incarnation": trashed.incarnation}
     leaving = c.store_stream(trashed.store_id), trashed.version, c.RECOVERED
-    changes = [(*leaving, data)]
+    changes: list[c.Change] = [(*leaving, data)]
     if target != trashed.store_id:
         known = {
             "created": trashed.created,
@@ -285,4 +308,4 @@ def _note_recovery(
             (*leaving, data | {"as": target}),
             (*arriving, data | {"from": trashed.store_id, "record": known}),
         ]
-    note_one_more(node, target, changes, max_stores)
+    return changes

@@ -48,6 +48,7 @@ class Node(Protocol):
 
     layout: Layout
     database: str
+    catalog: c.Catalog
 
     def record(self, store_id: str) -> c.Record | None:
         """What the catalog says now."""
@@ -124,8 +125,10 @@ def at_rest(node: Node, record: c.Record) -> bool:
         trashed = node.layout.trashed(record.store_id, record.incarnation)
         return not trashed.exists() and not node.layout.folder(record.store_id).exists()
     if record.last == c.RECOVERED:
-        folder = node.layout.folder(record.store_id)
-        return folder.exists() or not _trashed(node, record).exists()
+        if not node.layout.folder(record.store_id).exists():
+            return not _trashed(node, record).exists()
+        places = (record.store_id, record.trashed_as)  # one that it replaces may lie in its place
+        return not any(node.layout.trashed(id_, record.incarnation).exists() for id_ in places)
     return record.last != c.CREATED
 
 
@@ -168,7 +171,7 @@ def _step(node: Node, store_id: str) -> tuple[c.Record, str] | None:
             case c.CREATED:
                 return record, c.READY if _make(node, record) else c.CREATE_FAILED
             case c.REMOVED:
-                _to_trash(node, record)
+                to_trash(node, record)
                 return (record, c.ERASED) if record.purge else None
             case c.RECOVERED:
                 _from_trash(node, record)
@@ -192,7 +195,7 @@ def _make(node: Node, record: c.Record) -> bool:
         if found == record.incarnation:
             files.sync(layout.stores)  # whoever put it there may have died before this
             return True
-        _set_aside(layout, store_id)
+        _clear(node, store_id, found)
     control = node.control_of(record)
     if record.draft:
         return _place_draft(node, record, control)
@@ -286,8 +289,8 @@ def _given_up_on_error(draft: Path, folder: Path) -> Generator[None]:
         raise
 
 
-def _to_trash(node: Node, record: c.Record) -> None:
-    """Seal the file, then move its directory; nobody can write to it before or behind."""
+def to_trash(node: Node, record: c.Record) -> None:
+    """Under the lock: seal the file, then move its directory; nobody can write to it meanwhile."""
     layout, store_id = node.layout, record.store_id
     folder, target = layout.folder(store_id), layout.trashed(store_id, record.incarnation)
     if not folder.exists():
@@ -321,10 +324,11 @@ def _from_trash(node: Node, record: c.Record) -> None:
     source = _trashed(node, record)
     keys = node.keys.of(record.store_id, record.trashed_as)
     if folder.exists():
-        if alone.incarnation_of(layout.file(record.store_id), keys) in (record.incarnation, None):
+        found = alone.incarnation_of(layout.file(record.store_id), keys)
+        if found in (record.incarnation, None):
             files.sync(layout.stores)  # whoever put it there may have died before this
             return
-        _set_aside(layout, record.store_id)
+        _clear(node, record.store_id, found)
     if source.exists():
         try:
             _seal(node, record, source / "store.db", keys, sealed=False)
@@ -349,7 +353,7 @@ def _wipe(node: Node, erased: c.Record) -> None:
     now = node.record(erased.store_id)
     with files.typed_errors(node.layout.trash):
         if now is not None and now.incarnation == erased.incarnation:
-            _to_trash(node, erased)
+            to_trash(node, erased)
         _delete(node.layout, _trashed(node, erased))
 
 
@@ -370,6 +374,14 @@ def _delete(layout: Layout, place: Path) -> None:
     files.sync(layout.trash)
 
 
+def _clear(node: Node, store_id: str, incarnation: int | None) -> None:
+    """Make room for a store: what lies there may have been replaced by it, and not moved yet."""
+    for removed in node.catalog.trash(store_id):
+        if removed.incarnation == incarnation:
+            return to_trash(node, removed)
+    return _set_aside(node.layout, store_id)
+
+
 def _set_aside(layout: Layout, store_id: str) -> None:
     """A directory of another history is never opened or overwritten."""
     aside = layout.trash / f"{store_id}.unknown.{uuid7_bytes().hex()}"
@@ -386,9 +398,3 @@ def check_present(node: Node, record: c.Record) -> None:
             f"store {record.store_id!r}: {path} is missing: restore it from a backup "
             "(a store that was ready is never made anew)"
         )
-
-
-def unsettled(node: Node, records: dict[str, c.Record]) -> list[str]:
-    """Store ids whose disk is not what the catalog says."""
-    moving = swap.unfinished(node.layout.base)
-    return [id_ for id_, found in records.items() if id_ in moving or not at_rest(node, found)]

@@ -30,9 +30,11 @@ def restore_backup(
     as_: str | None,
     on_progress: Progress | None,
     max_stores: int | None,
+    default: str,
 ) -> str:
     """Make a store of a backup, with a new incarnation; returns its id.
 
+    The store `default` is replaced as long as nobody has used it.
     Raises RequestError, Corrupt, NewerFormat (the file), StoreAlreadyExists, LimitExceeded.
     """
     node.writable()
@@ -40,7 +42,7 @@ def restore_backup(
     source = checked_path(path)
     manifest = archive.read_manifest(source)
     store_id = check_store_id(manifest.store_id if as_ is None else as_)
-    check_free(node, store_id)
+    check_free(node, store_id, default)
     data = _settings(node, manifest)
     key = _key(node, manifest, store_id, source)
     keys: Keys = lambda: [key] if key else []  # noqa: E731
@@ -56,7 +58,8 @@ def restore_backup(
         data |= drafts.encrypt(node, draft, store_id, key)
         draft.sync()
         reconcile.hook("draft proved")
-        create_from_draft(node, store_id, {**data, "draft": draft.name}, max_stores)
+        data["draft"] = draft.name
+        create_from_draft(node, store_id, data, max_stores, default)
     return store_id
 
 

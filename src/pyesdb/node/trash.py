@@ -21,8 +21,6 @@ _DUTY_S = 1.0
 class Node(reconcile.Node, Protocol):
     """What is needed of the node."""
 
-    catalog: c.Catalog
-
 
 def find(node: Node, store_id: str, incarnation: int | None = None) -> c.Record | None:
     """Of an id in the trash the one that was removed last, or the one of an incarnation."""

@@ -4,6 +4,9 @@
 SELECT max(coalesce((SELECT max(position) FROM event), 0),
     coalesce((SELECT head FROM state), 0));
 
+-- name: any_tracked
+SELECT EXISTS (SELECT 1 FROM tracking);
+
 -- name: stream_names
 SELECT id, name FROM stream WHERE id IN (?);
 
