@@ -121,16 +121,13 @@ wheel: $(VENV)/.check ## build the wheel and try it in an empty environment outs
 pythons: $(VENV)/.test ## a short run on the other interpreters; PYTHONS="3.12 3.13"
 	JOBS=$(JOBS) tools/other-pythons.sh $(PYTHONS)
 
+# Those of one process each run two at a time.
 check: ## everything that CI runs, at most 20 minutes
 	$(MAKE) test
 	$(MAKE) slow
-	$(MAKE) lint
-	$(MAKE) types
-	$(MAKE) imports
-	$(MAKE) generated
+	$(MAKE) $(VENV)/.check $(VENV)/.demo
+	$(MAKE) -j2 --output-sync=target lint types imports generated docs wheel
 	$(MAKE) mutants
-	$(MAKE) docs
-	$(MAKE) wheel
 	$(MAKE) encryption
 	$(MAKE) pythons
 	@echo "check: all of it passed"
