@@ -12,8 +12,11 @@ from uuid import uuid4
 import pytest
 
 import pyesdb
+from pyesdb import select
 from pyesdb.embedded.database import Core
-from tests.contract.tools import one
+from pyesdb.store import runtime
+from pyesdb.store.reads import Read
+from tests.contract.tools import new_events, one
 from tests.crash.faults import Gate
 
 
@@ -278,3 +281,62 @@ def test_what_is_open_is_not_opened_again_by_entering_it(data_dir: Path) -> None
 
 async def _opened(data_dir: Path) -> Any:
     return await pyesdb.open_async(data_dir, durability="os")
+
+
+def test_a_cancelled_scavenge_ends_at_its_next_step(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_SWEEP", 5)
+    entered, go_on = threading.Event(), threading.Event()
+
+    def held(done: int, total: int) -> None:
+        entered.set()
+        assert go_on.wait(60)
+
+    async def main() -> None:
+        async with pyesdb.open_async(data_dir, durability="os") as db:
+            store = db.store()
+            await store.append("s", new_events(50))
+            await store.delete_stream("s")
+            task = asyncio.ensure_future(store.scavenge(on_progress=held))
+            assert await asyncio.to_thread(entered.wait, 60)
+            await _cancelled(task)
+            go_on.set()
+
+    with pyesdb.open(data_dir, durability="os") as db:  # or closing would end it
+        asyncio.run(main())  # waits for its threads
+        assert db.store().stats().events == 45
+        assert db.store().scavenge().events == 45
+
+
+def test_a_cancelled_scan_ends_at_its_next_piece(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered, go_on = threading.Event(), threading.Event()
+    real, pieces = Read.piece, list[int]()
+
+    def piece(read: Read) -> Any:
+        pieces.append(read.head)
+        entered.set()
+        assert go_on.wait(60)
+        return real(read)
+
+    monkeypatch.setattr(Read, "piece", piece)
+
+    async def main() -> None:
+        async with pyesdb.open_async(data_dir, durability="os") as db:
+            store = db.store()
+            await store.append("s", new_events(2000))
+            for read in (store.read_all(select=select.payload({"no": 1})), store.read_all()):
+                entered.clear()
+                go_on.clear()
+                pieces.clear()
+                task = asyncio.ensure_future(read.to_list())
+                assert await asyncio.to_thread(entered.wait, 60)
+                await _cancelled(task)
+                go_on.set()
+                await store.version("s")  # with both threads of the pool free again
+                await store.version("s")
+                assert len(pieces) == 1
+
+    asyncio.run(main())

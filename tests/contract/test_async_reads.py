@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -12,8 +14,9 @@ from uuid import uuid4
 import pytest
 
 import pyesdb
-from pyesdb import StreamState
+from pyesdb import StreamState, select
 from pyesdb.embedded.aioevents import Loop
+from pyesdb.store.reads import Read
 from tests.contract.tools import new_events, one
 
 Body = Callable[[Any, Any], Coroutine[Any, Any, None]]
@@ -306,5 +309,67 @@ def test_to_list_gives_what_is_left_over_many_pages(play: Any) -> None:
         assert [(await anext(events)).version for _ in range(3)] == [0, 1, 2]
         assert [e.version for e in await events.to_list()] == list(range(3, 3000))
         assert await events.to_list() == []
+
+    play(body)
+
+
+@pytest.mark.parametrize("entered", [False, True])
+def test_others_come_in_between_the_pieces_of_a_scan(
+    play: Any, monkeypatch: pytest.MonkeyPatch, entered: bool
+) -> None:
+    answered = threading.Event()
+    real, waited = Read.piece, list[bool]()
+
+    def piece(read: Read) -> Any:
+        if threading.current_thread().name.startswith("alone"):
+            waited.append(answered.wait(5))
+        return real(read)
+
+    async def body(db: Any, store: Any) -> None:
+        await store.append("s", new_events(2000))
+        whole, db._core.node.pool = db._core.node.pool, ThreadPoolExecutor(1, "alone")
+
+        async def other() -> None:
+            await store.version("s")
+            answered.set()
+
+        async def scan() -> list[Any]:
+            read = store.read_all(select=select.payload({"no": 1}))
+            if entered:
+                async with read as events:
+                    return await events.to_list()
+            return await read.to_list()
+
+        found, _ = await asyncio.gather(scan(), other())
+        assert found == []
+        assert len(waited) > 1
+        assert all(waited)
+        db._core.node.pool.shutdown()
+        db._core.node.pool = whole
+
+    monkeypatch.setattr(Read, "piece", piece)
+    play(body)
+
+
+def test_calls_go_on_while_stores_are_scavenged(play: Any) -> None:
+    answered, waited = threading.Event(), list[bool]()
+
+    async def body(db: Any, store: Any) -> None:
+        stores = [await db.create_store(f"s{n}") for n in range(3)]
+        for each in stores:
+            await each.append("s", one())
+            await each.delete_stream("s")
+
+        async def other() -> None:
+            await store.version("s")
+            answered.set()
+
+        def progress(done: int, total: int) -> None:
+            waited.append(answered.wait(5))
+
+        swept = [each.scavenge(on_progress=progress) for each in stores]
+        *results, _ = await asyncio.gather(*swept, other())
+        assert [result.events for result in results] == [1, 1, 1]
+        assert all(waited)
 
     play(body)

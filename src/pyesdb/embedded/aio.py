@@ -5,7 +5,6 @@ starts when it is entered or first stepped.
 """
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -236,11 +235,9 @@ class AsyncStore(AsyncSubscribing, AsyncHandling):
     async def scavenge(
         self, *, on_progress: Callable[[int, int], None] | None = None
     ) -> ScavengeResult:
-        """See `Store.scavenge`; `on_progress` is called on a pool thread."""
+        """See `Store.scavenge`; `on_progress` is called on another thread, cancelling ends it."""
         self._handle.node.writable()
-        return await self._in_pool(
-            lambda: self._handle.runtime().scavenge(self._handle.timeout(None), on_progress)
-        )
+        return await self._apart(lambda ended: self._calls.scavenge(on_progress, ended))
 
     async def record_snapshot(
         self,
@@ -307,12 +304,7 @@ class AsyncStore(AsyncSubscribing, AsyncHandling):
         self, *, on_progress: Callable[[int, int], None] | None = None
     ) -> VerifyResult:
         """See `Store.verify`; `on_progress` is called on another thread, cancelling ends it."""
-        self._handle.check_open()
-        ended = threading.Event()
-        try:  # not in the pool, where it would keep other calls waiting for minutes
-            return await self._loop.run(None, lambda: self._calls.verify(on_progress, ended.is_set))
-        finally:
-            ended.set()
+        return await self._apart(lambda ended: self._calls.verify(on_progress, ended))
 
     async def info(self) -> StoreInfo:
         """See `Store.info`."""

@@ -1,5 +1,6 @@
 """How the calls of an `AsyncStore` reach the store: questions in the pool, commands by the loop."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -28,6 +29,18 @@ class AsyncStoreBase:
     async def _in_pool(self, function: Callable[[], T]) -> T:
         self._handle.check_open()
         return await self._loop.run(self._handle.node.pool, function)
+
+    async def _apart(self, function: Callable[[Callable[[], bool]], T]) -> T:
+        """Long work, not in the pool, where it would keep other calls waiting for minutes.
+
+        It is given a function that says whether nobody waits for it any more.
+        """
+        self._handle.check_open()
+        ended = threading.Event()
+        try:
+            return await self._loop.run(None, lambda: function(ended.is_set))
+        finally:
+            ended.set()
 
     async def _ask(self, question: Callable[[Reader], T]) -> T:
         return await self._in_pool(lambda: self._handle.ask(question))

@@ -62,7 +62,7 @@ class AsyncEvents(AsyncIterator[RecordedEvent]):
 
     def _open(self) -> tuple[Read, list[RecordedEvent]]:
         read = self._make()
-        return read, read.open()
+        return read, read.begin()
 
     def _started(self) -> Read:
         if self._read is None:
@@ -111,31 +111,36 @@ class AsyncEvents(AsyncIterator[RecordedEvent]):
 
     async def _turn(self) -> bool:
         """Have the next page; whether there is one."""
-        if self._closed:
-            return False
-        read = self._read
-        if read is None:
+        if self._read is None:
             await self._start()
-        elif read.over and self._coming is None:  # asks nobody: most streams are one page
-            self._page = []
         else:
-            self._page = await self._fetch(read)
+            self._page = []
         self._next = 0
+        read = self._read
+        while not (self._page or self._closed) and read is not None and self._goes_on(read):
+            self._page = await self._fetch(read)
         return bool(self._page)
 
+    def _goes_on(self, read: Read) -> bool:
+        """Whether there is more to fetch: most streams are one page, and ask nobody."""
+        return not read.over or self._coming is not None
+
     async def _fetch(self, read: Read) -> list[RecordedEvent]:
-        """The next page; a page whose caller was cancelled is kept for the next one."""
+        """The next piece, in one trip to the pool, so others come in between; it may be empty.
+
+        One whose caller was cancelled is kept for the next one.
+        """
         coming = self._coming
         if coming is None:
-            coming = self._coming = asyncio.ensure_future(self._in_pool(read.next_page))
+            coming = self._coming = asyncio.ensure_future(self._in_pool(read.piece))
         try:
-            page = await asyncio.shield(coming)
+            piece = await asyncio.shield(coming)
         except BaseException:
             if coming.done() and (coming.cancelled() or coming.exception() is not None):
                 self._coming = None
             raise
         self._coming = None
-        return page
+        return piece
 
     async def __aenter__(self) -> Self:
         await self._start()

@@ -20,7 +20,14 @@ from pyesdb.model.errors import (
 )
 from pyesdb.model.names import check_label, check_stream
 from pyesdb.model.outcomes import Appended, Done, Outcome
-from pyesdb.model.results import AppendManyResult, AppendResult, Snapshot, StoreInfo, VerifyResult
+from pyesdb.model.results import (
+    AppendManyResult,
+    AppendResult,
+    ScavengeResult,
+    Snapshot,
+    StoreInfo,
+    VerifyResult,
+)
 from pyesdb.model.selectors import Selector, check_selector
 from pyesdb.model.versions import Cursor, Token
 from pyesdb.node import listing
@@ -300,12 +307,24 @@ class Calls:
         self.handle.runtime()
         return listing.info(self.handle.node, self.handle.store_id)
 
+    def scavenge(
+        self, on_progress: OnProgress | None, cancelled: Callable[[], bool] = lambda: False
+    ) -> ScavengeResult:
+        """Reclaim what is hidden; the end of the call ends it between steps."""
+        checks.check_progress(on_progress)
+
+        def going() -> None:
+            if cancelled():
+                raise Unavailable("scavenge was cancelled: call it again")
+
+        runtime = self.handle.runtime()
+        return runtime.scavenge(self.handle.timeout(None), on_progress, going)
+
     def verify(
         self, on_progress: OnProgress | None, cancelled: Callable[[], bool] = lambda: False
     ) -> VerifyResult:
         """Verify the file; what ends the database, the store or the call ends it between pages."""
-        if on_progress is not None and not callable(on_progress):  # pyright: ignore[reportUnnecessaryComparison]
-            raise RequestError("on_progress must be callable: it is called with (done, total)")
+        checks.check_progress(on_progress)
         runtime = self.handle.runtime()
         # not the id: a store that was recovered under another one keeps its file as it is
         identity = {"database": self.handle.node.database, "incarnation": runtime.incarnation}

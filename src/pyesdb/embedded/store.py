@@ -253,7 +253,7 @@ class Store(Subscribing, Handling):
     def scavenge(self, *, on_progress: Callable[[int, int], None] | None = None) -> ScavengeResult:
         """Reclaim the space of hidden events, online, in small steps; progress is (done, total)."""
         self._handle.node.writable()
-        return self._handle.runtime().scavenge(self._handle.timeout(None), on_progress)
+        return self._calls.scavenge(on_progress)
 
     # -- snapshots
 

@@ -19,7 +19,6 @@ from pyesdb.model.errors import (
     HistoryChanged,
     NewerFormat,
     PyesdbError,
-    RequestError,
     StoreFailed,
     StoreFrozen,
 )
@@ -262,10 +261,11 @@ class StoreRuntime:
 
     # -- duties
 
-    def expire(self, timeout_s: float) -> None:
-        """Hide what max_age says, stream by stream."""
+    def expire(self, timeout_s: float, going: Callable[[], None] = lambda: None) -> None:
+        """Hide what max_age says, stream by stream; `going` is called before each step."""
         after: int | None = 0
         while after is not None:
+            going()
             command = with_digest(Expire, uuid7_bytes(), now_us(), after, 1000)
             outcome = self._submit(command, timeout_s)
             after = outcome.value if isinstance(outcome, Done) else None
@@ -283,17 +283,22 @@ class StoreRuntime:
         self._expired = began
 
     def scavenge(
-        self, timeout_s: float, on_progress: Callable[[int, int], None] | None
+        self,
+        timeout_s: float,
+        on_progress: Callable[[int, int], None] | None,
+        going: Callable[[], None] = lambda: None,
     ) -> ScavengeResult:
-        """Reclaim what is hidden, in small steps; progress is (done, total) events."""
-        if on_progress is not None and not callable(on_progress):  # pyright: ignore[reportUnnecessaryComparison]
-            raise RequestError("on_progress must be callable: it is called with (done, total)")
-        self.expire(timeout_s)
+        """Reclaim what is hidden, in small steps; progress is (done, total) events.
+
+        `going` is called before each step; what it raises ends it there.
+        """
+        self.expire(timeout_s, going)
         total = self.ask(queries.hidden_events) if on_progress else 0
         free = self.ask(queries.free_bytes)
         events = 0
         after: int | None = 0
         while after is not None:
+            going()
             outcome = self.submit(with_digest(Scavenge, uuid7_bytes(), after, _SWEEP), timeout_s)
             if not isinstance(outcome, Done):
                 break
