@@ -43,9 +43,9 @@ def test_an_exception_in_the_block_is_logged_and_the_event_comes_again(
         (record,) = [r for r in caplog.records if "attempt 1" in r.getMessage()]
         assert record.exc_info is not None
         assert record.exc_info[0] is ValueError
-        again = consumer.get(0)
+        again = consumer.get(SOON_S)
         while again.position != 1:
-            again = consumer.get(0)
+            again = consumer.get(SOON_S)
         assert (again.attempt, again.last_reason) == (2, "ValueError: no stock")
 
 
@@ -328,9 +328,7 @@ def test_events_of_one_stream_are_not_given_to_two_threads(sub: Any, face: Any) 
         consumer.ack(first)
 
 
-def test_a_consumer_that_is_forgotten_says_so(sub: Any, face: Any) -> None:
-    if face.name == "async":
-        pytest.skip("the asynchronous half has no such warning")
+def test_a_consumer_that_is_forgotten_says_so(sub: Any) -> None:
     consumer = sub.consume("sub")
     consumer.get(0)
     with pytest.warns(ResourceWarning, match="with"):

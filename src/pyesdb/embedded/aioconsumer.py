@@ -1,6 +1,7 @@
 """`AsyncConsumer`: events of a persistent subscription, one after the other, asynchronous."""
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable
 from functools import partial
 from inspect import isawaitable
@@ -8,7 +9,7 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from pyesdb.embedded.aioevents import Loop
-from pyesdb.embedded.consumer import settled
+from pyesdb.embedded.consumer import forgotten, settled
 from pyesdb.embedded.workers import Handler, check_run
 from pyesdb.model.durations import Duration, wait_s
 from pyesdb.model.errors import RequestError
@@ -27,8 +28,8 @@ def task_gone(owner: Owner) -> bool:
 class AsyncHandling:
     """See `Handling`. A task that is cancelled in the block settles nothing."""
 
-    def __init__(self, consumer: "AsyncConsumer", event: DeliveredEvent) -> None:
-        self._consumer = consumer
+    def __init__(self, consuming: Consuming, event: DeliveredEvent) -> None:
+        self._consuming = consuming
         self._event = event
 
     async def __aenter__(self) -> DeliveredEvent:
@@ -40,7 +41,7 @@ class AsyncHandling:
         e: BaseException | None,
         tb: TracebackType | None,
     ) -> bool:
-        return settled(self._consumer._started(), self._event, e)  # pyright: ignore[reportPrivateUsage]
+        return settled(self._consuming, self._event, e)
 
 
 class AsyncConsumer(AsyncIterator[DeliveredEvent]):
@@ -60,6 +61,12 @@ class AsyncConsumer(AsyncIterator[DeliveredEvent]):
         self._loop = loop
         self._consuming: Consuming | None = None
         self._stopped = False
+
+    def __repr__(self) -> str:
+        consuming = self._consuming
+        if consuming is None:
+            return "<AsyncConsumer, not started>"
+        return f"<AsyncConsumer of {consuming.name!r} in {consuming.runtime.store_id!r}>"
 
     def _started(self) -> Consuming:
         if self._consuming is None:
@@ -89,8 +96,9 @@ class AsyncConsumer(AsyncIterator[DeliveredEvent]):
                     if isinstance(step, Ask):
                         found = await self._in_pool(partial(runtime.ask, step.question))
                     elif isinstance(step, Submit):
-                        limit = runtime.config.timeout
-                        found = await runtime.submit_async(step.command, limit, waiter.loop)
+                        found = await runtime.submit_async(
+                            step.command, step.timeout_s, waiter.loop
+                        )
                     else:
                         found = await waiter.wait(step.timeout_s)
                 except BaseException as error:  # noqa: BLE001  (the steps decide)
@@ -129,12 +137,11 @@ class AsyncConsumer(AsyncIterator[DeliveredEvent]):
 
     def handling(self, event: DeliveredEvent) -> AsyncHandling:
         """See `Consumer.handling`; an asynchronous context manager."""
-        return AsyncHandling(self, event)
+        return AsyncHandling(self._started(), self._started().own(event))
 
     def ack(self, event: DeliveredEvent | Iterable[DeliveredEvent]) -> None:
         """See `Consumer.ack`."""
-        events = [event] if isinstance(event, DeliveredEvent) else event
-        self._started().ack(events)
+        self._started().ack(event)
 
     def ack_until(self, event: DeliveredEvent) -> None:
         """See `Consumer.ack_until`; not what is in the hands of another task."""
@@ -209,3 +216,6 @@ class AsyncConsumer(AsyncIterator[DeliveredEvent]):
         tb: TracebackType | None,
     ) -> None:
         await self._close()
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        forgotten(self, getattr(self, "_consuming", None), _warn)

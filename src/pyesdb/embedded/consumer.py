@@ -22,6 +22,16 @@ def thread_gone(owner: Owner) -> bool:
     return False
 
 
+_RETRY_FIRST_S, _RETRY_MOST_S = 0.1, 30.0
+
+
+def retry_after_s(attempt: int) -> float:
+    """How long a failed event waits: twice as long after each attempt, so that an outage of some
+    minutes does not use up the attempts of everything that comes meanwhile.
+    """
+    return min(_RETRY_MOST_S, _RETRY_FIRST_S * 2 ** min(attempt - 1, 20))
+
+
 class Handling:
     """A block in which an event is handled: it ends well (ack) or by an exception (nack).
 
@@ -58,7 +68,8 @@ def settled(consuming: Consuming, event: DeliveredEvent, error: BaseException | 
         event.attempt,
         exc_info=error,
     )
-    consuming.nack(event, "retry", f"{type(error).__name__}: {error}", None)
+    delay = retry_after_s(event.attempt)
+    consuming.nack(event, "retry", f"{type(error).__name__}: {error}", delay)
     return True
 
 
@@ -89,7 +100,7 @@ class Consumer(Iterator[DeliveredEvent]):
                     if isinstance(step, Ask):
                         found = runtime.ask(step.question)
                     elif isinstance(step, Submit):
-                        found = runtime.submit(step.command, runtime.config.timeout)
+                        found = runtime.submit(step.command, step.timeout_s)
                     else:
                         found = waiter.wait(step.timeout_s)
                 except BaseException as error:  # noqa: BLE001  (the steps decide)
@@ -128,15 +139,16 @@ class Consumer(Iterator[DeliveredEvent]):
         """A block in which `event` is handled.
 
         Ended well it is acknowledged. An exception is logged and goes no further: the event comes
-        again (nack "retry", with the exception as reason), until it was tried often enough. What
-        ends the program (KeyboardInterrupt, SystemExit) passes, and settles nothing.
+        again (nack "retry", with the exception as reason), until it was tried often enough: after
+        0.1 s, then twice as late each time, up to 30 s. What ends the program (KeyboardInterrupt,
+        SystemExit) passes, and settles nothing. Raises RequestError for what this consumer did not
+        deliver.
         """
-        return Handling(self._consuming, event)
+        return Handling(self._consuming, self._consuming.own(event))
 
     def ack(self, event: DeliveredEvent | Iterable[DeliveredEvent]) -> None:
         """One or more events are done. Stored soon: `flush` waits until it is."""
-        events = [event] if isinstance(event, DeliveredEvent) else event
-        self._consuming.ack(events)
+        self._consuming.ack(event)
 
     def ack_until(self, event: DeliveredEvent) -> None:
         """Everything up to this event, in the order of delivery, is done; not what is in the hands
@@ -194,12 +206,16 @@ class Consumer(Iterator[DeliveredEvent]):
         self._close()
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
-        consuming = getattr(self, "_consuming", None)
-        if consuming is not None and consuming.abandoned:
-            _warn(
-                f"{self!r} was not closed: what it holds comes again after ack_timeout; "
-                "use it in a `with` block",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
+        forgotten(self, getattr(self, "_consuming", None), _warn)
+
+
+def forgotten(consumer: object, consuming: Consuming | None, warn: Any) -> None:
+    """Warn of one that goes without having been closed, if it holds something."""
+    if consuming is not None and consuming.abandoned:
+        warn(
+            f"{consumer!r} was not closed: what it holds comes again after ack_timeout; "
+            "use it in a `with` or `async with` block",
+            ResourceWarning,
+            source=consumer,
+            stacklevel=3,
+        )

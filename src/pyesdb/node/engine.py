@@ -38,6 +38,7 @@ from pyesdb.node.system import make_system
 from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
+from pyesdb.store.desk import last_words
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
 
@@ -373,6 +374,7 @@ class Node:
 
     def shut(self, error: PyesdbError, *, unlock: bool) -> None:
         """Close everything; `unlock`: nobody else in this process has the database's lock."""
+        last_words([runtime.desks for runtime in self.known()])
         self.ended = error
         self.duties.stop()
         self.poller.stop()

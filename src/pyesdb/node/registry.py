@@ -75,6 +75,7 @@ def release(node: Node, keys: KeySource | None = None) -> None:
         node.keys.drop(keys)
         if node.users > 0:
             for runtime in node.known():  # who waits through the handle that closes learns it
+                runtime.desks.leave()
                 runtime.ring()
             return
         places = [place for place, found in _registry.items() if found is node]

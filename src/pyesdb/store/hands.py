@@ -28,11 +28,12 @@ _LATE_MAX = 20_000
 
 
 class Said(NamedTuple):
-    """Acknowledgements and refusals on their way into the log, and their epoch."""
+    """Acknowledgements and refusals on their way into the log, their epoch, and their number."""
 
     acks: tuple[int, ...]
     nacks: tuple[Nack, ...]
     epoch: int
+    number: int
 
     def __len__(self) -> int:
         return len(self.acks) + len(self.nacks)
@@ -44,6 +45,8 @@ class Held(NamedTuple):
     owner: Owner
     stream: str
     until: float
+    turn: int
+    """It was the so-manieth that was handed out."""
 
 
 class Hands:
@@ -56,12 +59,18 @@ class Hands:
         self._gone = gone
         self.ready: deque[DeliveredEvent] = deque()
         self.held: dict[int, Held] = {}
-        self._late: set[int] = set()
+        self._turn = 0
+        self._late: dict[int, Held] = {}
         """Handed out and not settled in time: somebody may still say something of them."""
         self._streams: dict[str, list[Owner]] = {}
         """Who holds events of a stream: once for each event."""
         self._acks: list[int] = []
         self._nacks: list[Nack] = []
+        self._on_way: dict[int, Said] = {}
+        """What was said and is not known to be stored; somebody answers for each."""
+        self._number = 0
+        self.shut = False
+        """Whether no more may be claimed."""
         self.since = inf
         """Since when something is unsaid (monotonic seconds)."""
         self.stale_at = inf
@@ -120,7 +129,8 @@ class Hands:
                         del self.ready[index]
                     else:
                         self.ready.popleft()
-                    self.held[event.position] = Held(owner, event.stream, self._until)
+                    self._turn += 1
+                    self.held[event.position] = Held(owner, event.stream, self._until, self._turn)
                     if self._in_order:
                         self._streams.setdefault(event.stream, []).append(owner)
                     return event
@@ -141,9 +151,11 @@ class Hands:
 
     # -- what is said of them
 
-    def ack(self, events: Iterable[object]) -> None:
-        """They are done."""
-        found = [self._own(event) for event in events]
+    def ack(self, events: object) -> None:
+        """One event is done, or several are."""
+        if isinstance(events, DeliveredEvent) or not isinstance(events, Iterable):
+            events = [events]
+        found = [self.own(event) for event in events]  # pyright: ignore[reportUnknownVariableType]
         with self._mutex:
             for event in found:
                 if self._settled(event):
@@ -151,18 +163,23 @@ class Hands:
             self._has_spoken()
 
     def ack_until(self, event: object) -> None:
-        """What was handed out to the same thread or task, or to one that is gone, is done."""
-        last = self._own(event)
+        """What was handed out to the same thread or task, or to one that is gone, is done.
+
+        What was late meanwhile is among it: it may still count. Of an event that is in nobody's
+        hands any more nothing else is known.
+        """
+        last = self.own(event)
         with self._mutex:
-            held = self.held.get(last.position)
+            held = self.held.get(last.position) or self._late.get(last.position)
             if held is None:
-                return
-            done: list[int] = []
-            for position, other in self.held.items():  # in the order of handing out
-                if other.owner == held.owner or self._gone(other.owner):
-                    done.append(position)
-                if position == last.position:
-                    break
+                done = [last.position] if self._settled(last) else list[int]()
+            else:
+                done = [
+                    position
+                    for position, other in (*self._late.items(), *self.held.items())
+                    if other.turn <= held.turn
+                    and (other.owner == held.owner or self._gone(other.owner))
+                ]
             for position in done:
                 self._let_go(position)
             if last._lease.epoch == self.lease.epoch:  # pyright: ignore[reportPrivateUsage]
@@ -171,7 +188,7 @@ class Hands:
 
     def nack(self, event: object, action: str, reason: str, delay_us: int) -> None:
         """It failed; what follows it in its stream and is not handed out comes again behind it."""
-        found = self._own(event)
+        found = self.own(event)
         with self._mutex:
             if not self._settled(found):
                 return
@@ -191,7 +208,8 @@ class Hands:
             self._acks += positions
             self._has_spoken()
 
-    def _own(self, event: object) -> DeliveredEvent:
+    def own(self, event: object) -> DeliveredEvent:
+        """What was given as an event, if this consumer delivered it; raises RequestError."""
         if not isinstance(event, DeliveredEvent):
             raise RequestError(
                 f"a consumer settles the events that it delivered, not {type(event).__name__}"
@@ -211,8 +229,7 @@ class Hands:
         if held is not None:
             self._drop_owner(held)
             return True
-        if position in self._late:
-            self._late.discard(position)
+        if self._late.pop(position, None) is not None:
             return True
         for index, event in enumerate(self.ready):  # it came again, and is not handed out
             if event.position == position:
@@ -238,28 +255,60 @@ class Hands:
         """How much is to be said."""
         return len(self._acks) + len(self._nacks)
 
-    def speak(self) -> Said:
-        """What is to be said next; `unsay` if it was not stored."""
+    def saying(self) -> tuple[int, frozenset[int]]:
+        """How much is to be said, and the numbers of what is on its way: of one moment."""
         with self._mutex:
-            most = CLAIM_EVENTS_MAX
-            said = Said(tuple(self._acks[:most]), tuple(self._nacks[:most]), self.lease.epoch)
-            self._acks, self._nacks = self._acks[most:], self._nacks[most:]
-            if not (self._acks or self._nacks):
-                self.since = inf
-            return said
+            return self.unsaid, frozenset(self._on_way)
+
+    def speak(self, own: Callable[[Said], bool]) -> None:
+        """What is to be said next, for `own`, which returns whether it answers for it from now on:
+        that `heard` or `unsay` is called. Interrupted in between, it is rather said twice.
+        """
+        with self._mutex:
+            acks, nacks, since, most = self._acks, self._nacks, self.since, CLAIM_EVENTS_MAX
+            said = Said(tuple(acks[:most]), tuple(nacks[:most]), self.lease.epoch, self._number)
+            self._number += 1
+            try:
+                if own(said):
+                    if said:
+                        self._on_way[said.number] = said
+                    self._acks, self._nacks = acks[most:], nacks[most:]
+                    if not self.unsaid:
+                        self.since = inf
+            except BaseException:
+                self._acks, self._nacks, self.since = acks, nacks, since
+                raise
 
     def unsay(self, said: Said) -> None:
         """It was not stored: say it again."""
         with self._mutex:
-            if said.epoch == self.lease.epoch:
-                self._acks[:0] = said.acks
-                self._nacks[:0] = said.nacks
-                self._has_spoken()
+            if self._on_way.pop(said.number, None) is not None:
+                self._say_again(said)
+
+    def unsay_all(self) -> None:
+        """Nobody waits for the answers any more: say all that is on its way once more."""
+        with self._mutex:
+            for said in self._on_way.values():
+                self._say_again(said)
+            self._on_way.clear()
+
+    def _say_again(self, said: Said) -> None:
+        if said.epoch == self.lease.epoch:
+            self._acks[:0] = said.acks
+            self._nacks[:0] = said.nacks
+            self._has_spoken()
 
     def heard(self, said: Said, counted: int) -> None:
         """It is stored. Where not all of it counted, leases ran out: what is ready may be gone."""
-        if counted != len(said):
-            self.return_ready()
+        with self._mutex:
+            self._on_way.pop(said.number, None)
+            if counted != len(said):
+                self._return_ready()
+
+    def close(self) -> None:
+        """From now on nothing is claimed; what is on its way is among what is known."""
+        with self._mutex:
+            self.shut = True
 
     # -- time
 
@@ -267,9 +316,9 @@ class Hands:
         """Leases that ran out end holding; what waited for long to be handed out is returned."""
         now = time.monotonic()
         with self._mutex:
-            late = [position for position, held in self.held.items() if held.until < now]
-            for position in late:
-                held = self.held.pop(position)
+            late = {position: held for position, held in self.held.items() if held.until < now}
+            for position, held in late.items():
+                del self.held[position]
                 self._drop_owner(held)
             if late:
                 if len(self._late) > _LATE_MAX:
@@ -294,11 +343,6 @@ class Hands:
         self.ready.clear()
         self.stale_at = inf
         self._has_spoken()
-
-    def abandon(self) -> None:
-        """After fork, in the child: what is held is in the parent's hands."""
-        self._mutex = threading.Lock()
-        self.ready, self.held, self._late, self._streams = deque(), {}, set(), {}
 
     @property
     def empty(self) -> bool:

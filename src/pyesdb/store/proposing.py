@@ -33,9 +33,10 @@ class Ask(NamedTuple):
 
 
 class Submit(NamedTuple):
-    """Propose a command, and wait for its outcome."""
+    """Propose a command, and wait for its outcome, at most so many seconds."""
 
     command: c.Command
+    timeout_s: float
 
 
 class Wait(NamedTuple):
@@ -58,6 +59,19 @@ class Pending(NamedTuple):
     said: Said
     events: list[RecordedEvent]
     made: float
+
+
+class Took(NamedTuple):
+    """What became of a claim."""
+
+    given: bool = False
+    """Whether it gave events."""
+    taken: int = 0
+    """How many of those that were selected the log has taken."""
+    alone: bool = False
+    """Whether what is due next comes alone."""
+    said: bool = False
+    """Whether it said something, too."""
 
 
 class Proposing:
@@ -87,33 +101,56 @@ class Proposing:
         self.flushing: list[Waiter] = []
 
     @property
-    def speaking(self) -> set[bytes]:
-        """Commands that say something, and of which it is not known whether that is stored."""
-        return {pending.command.id for pending in list(self.unknown) if pending.said}
+    def timeout_s(self) -> float:
+        """How long a command may take."""
+        return self.runtime.config.timeout
 
-    def _propose(self, pending: Pending, *, again: bool = False) -> Generator[Step, Any, Any]:
-        """Have a command decided; while that is not known it is kept, to be asked again."""
+    def _propose(
+        self,
+        make: Callable[[Said], c.Command | None],
+        events: list[RecordedEvent],
+        timeout_s: float,
+    ) -> Generator[Step, Any, Any]:
+        """Have the command decided that says what is to be said, if `make` gives one.
+
+        While it is not known what became of it, it is kept, to be asked again.
+        """
+        made: list[Pending] = []
+
+        def own(said: Said) -> bool:
+            command = make(said)
+            if command is not None:
+                made.append(Pending(command, said, events, time.monotonic()))
+                self._under_way.add(command.id)
+                self.unknown.append(made[0])
+            return command is not None
+
         try:
-            if not again:
-                self._under_way.add(pending.command.id)
-                self.unknown.append(pending)
-            return (yield from self._decided(pending, again=again))
+            self.hands.speak(own)
+            return (yield from self._decided(made[0], timeout_s)) if made else None
         finally:
-            self._under_way.discard(pending.command.id)
-            for waiter in list(self.flushing):
-                waiter.wake()
+            if made:
+                self._left(made[0])
 
-    def _decided(self, pending: Pending, *, again: bool) -> Generator[Step, Any, Any]:
+    def _left(self, pending: Pending) -> None:
+        """Nobody waits for its outcome any more, or it is there."""
+        self._under_way.discard(pending.command.id)
+        for waiter in list(self.flushing):
+            waiter.wake()
+
+    def _decided(
+        self, pending: Pending, timeout_s: float, *, again: bool = False
+    ) -> Generator[Step, Any, Any]:
         try:
-            outcome = yield Submit(pending.command)
+            outcome = yield Submit(pending.command, timeout_s)
         except OutcomeUnknown:
             if again:
                 raise
-            return (yield from self._decided(pending, again=True))
+            return (yield from self._decided(pending, timeout_s, again=True))
         except PyesdbError:
             if not again or time.monotonic() > pending.made + _EXPIRED_S:
-                self.unknown.remove(pending)
                 self.hands.unsay(pending.said)
+                self.unknown.remove(pending)
             raise
         value = outcome.value if isinstance(outcome, Done) else None
         found: Any = None
@@ -124,11 +161,12 @@ class Proposing:
         self.unknown.remove(pending)
         return found
 
-    def _took(self, pending: Pending, answer: Any) -> Generator[Step, Any, Any]:
+    def _took(self, pending: Pending, answer: Any) -> Generator[Step, Any, Took]:
         """The events of a claim, into the hands."""
         epoch, cursor, counted, again, taken, waiting, alone = answer
         if epoch != self.hands.lease.epoch:
-            return False, 0, False  # reset meanwhile: the next look says so
+            self.hands.heard(pending.said, len(pending.said))
+            return Took()  # reset meanwhile: the next look says so
         self.hands.heard(pending.said, counted)
         behind = set(waiting)
         lease = self.hands.lease
@@ -144,7 +182,7 @@ class Proposing:
             self.cursor = self.scanned = cursor
         self.pace.received(given)
         self.sending.arm()
-        return bool(given), taken, alone
+        return Took(bool(given), taken, alone, bool(pending.said))
 
     def _again(self, again: list[Any], lease: Lease) -> Generator[Step, Any, list[DeliveredEvent]]:
         """What is given again is read; what is not there any more needs no handling."""
@@ -158,14 +196,16 @@ class Proposing:
             if position in events
         ]
 
-    def _say(self) -> Steps:
-        said = self.hands.speak()
-        if said:
-            place = self.number, said.epoch, self.hands.lease.consumer
-            command = c.with_digest(c.Settle, uuid7_bytes(), *place, said.acks, said.nacks)
-            yield from self._propose(Pending(command, said, [], time.monotonic()))
+    def _say(self, timeout_s: float) -> Steps:
+        yield from self._propose(self._words, [], timeout_s)
 
-    def _resolve(self) -> Generator[Step, Any, bool]:
+    def _words(self, said: Said) -> c.Command | None:
+        if not said:
+            return None
+        place = self.number, said.epoch, self.hands.lease.consumer
+        return c.with_digest(c.Settle, uuid7_bytes(), *place, said.acks, said.nacks)
+
+    def _resolve(self, timeout_s: float) -> Generator[Step, Any, bool]:
         """Commands of which nobody knows what became of them: ask again, with their own ids.
 
         Whether there were any: what came out of them may be in the hands.
@@ -176,7 +216,10 @@ class Proposing:
                 if pending not in self.unknown or pending.command.id in self._under_way:
                     continue
                 self._under_way.add(pending.command.id)
-            yield from self._propose(pending, again=True)
+            try:
+                yield from self._decided(pending, timeout_s, again=True)
+            finally:
+                self._left(pending)
             found = True
         return found
 

@@ -9,7 +9,6 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakValueDictionary
 
 from pyesdb.log.local import LocalLog
 from pyesdb.model.commands import Barrier, Command, Entry, Expire, Scavenge, with_digest
@@ -31,12 +30,13 @@ from pyesdb.sqlite.cipher import Keys
 from pyesdb.sqlite.locks import LockFile
 from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
-from pyesdb.store.desk import Desk, tell
+from pyesdb.store.desk import Desks
 from pyesdb.store.head import Bell, Head
 from pyesdb.store.outbox import Outbox
 from pyesdb.store.readers import Names, Reader, Readers
 from pyesdb.store.slots import PostSlot
 from pyesdb.telemetry.clock import now_us
+from pyesdb.telemetry.log import logger
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
@@ -93,7 +93,7 @@ class StoreRuntime:
         self.head = Head(lambda: on_wait(self))
         self.elsewhere = Bell(lambda: on_wait(self))
         """Rings when entries of another process are noticed."""
-        self.desks: WeakValueDictionary[int, Desk] = WeakValueDictionary()
+        self.desks = Desks()
         """Subscriptions that have consumers in this process, by number."""
         self.applier = Applier(
             path,
@@ -151,16 +151,11 @@ class StoreRuntime:
 
     def _settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
         if self.desks:  # first: who is answered finds his change at work
-            tell(self.desks, entry.commands)
+            try:
+                self.desks.tell(entry.commands)
+            except Exception:  # noqa: BLE001  (it is stored, whatever becomes of a hint)
+                logger.exception("telling the consumers of store %s", self.store_id)
         self.outbox.settle(entry, outcomes)
-
-    def desk(self, number: int) -> Desk:
-        """The signals of a subscription, for its consumers here."""
-        with self._mutex:
-            found = self.desks.get(number)
-            if found is None:
-                found = self.desks[number] = Desk()
-            return found
 
     # -- commands
 
@@ -234,8 +229,7 @@ class StoreRuntime:
         """Let all who wait look again."""
         self.head.ring()
         self.elsewhere.ring()
-        for desk in list(self.desks.values()):
-            desk.ring()
+        self.desks.ring()
 
     def doubt(self) -> None:
         """A look met an error: let all who wait read, and meet it if it is still there."""
@@ -358,9 +352,6 @@ class StoreRuntime:
 
     def abandon(self) -> list[object]:
         """After fork, in the child: nothing here is used or closed any more."""
-        for desk in list(self.desks.values()):
-            for hands in list(desk.hands):
-                hands.abandon()
         return [self, *self.outbox.abandon(), *self.readers.abandon()]
 
 

@@ -1,8 +1,8 @@
-"""What a consumer has to say is sent in time, also while nobody asks it for more.
+"""What a consumer has to say is sent in time, also while nobody asks it for more, or waits for it.
 
 The process's timer queues the command and goes on; whoever leads the store's lane tells what came
 of it. What must never happen here: something said that is neither stored, nor on its way, nor in
-the hands.
+the hands; an error of this that comes out of a call which has said its part.
 """
 
 import threading
@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from pyesdb.model.commands import Settle, with_digest
+from pyesdb.model.commands import Gone, Settle, with_digest
 from pyesdb.model.errors import PyesdbError
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.outcomes import Done, Refused, error_of
@@ -42,22 +42,29 @@ class Sending:
         self._number = number
         self._hands = hands
         self._told = told
-        self._mutex = threading.Lock()
+        # reentrant: a task that is collected as garbage leaves, wherever this thread is
+        self._mutex = threading.RLock()
         self._armed = inf
         """When the timer comes next for it (monotonic seconds)."""
-        self._posted: tuple[Slot, Said] | None = None
+        self._posted: tuple[Slot, Said | None] | None = None
+        """What is on its way; without words it says that the consumer left."""
         self._not_before = 0.0
-        self._stopped = False
+        self.stopped = False
+        self._leaves_until = 0.0
+        """Until then it is tried to say that the consumer left; 0: it did not."""
+        self.tried = threading.Event()
+        """Is set when the last words are stored, or could not be at once."""
 
     @property
-    def busy(self) -> bool:
-        """Whether something is on its way."""
-        return self._posted is not None
+    def _next_time(self) -> float:
+        if not self._leaves_until:
+            return self._hands.next_time
+        return inf if self._posted else self._not_before
 
     def arm(self) -> None:
         """Let the timer come when something must be done, unless it comes earlier."""
-        when = self._hands.next_time
-        if when >= self._armed or self._stopped:
+        when = self._next_time
+        if when >= self._armed or self.stopped:
             return
         when = min(when, time.monotonic() + FAR_S)
         if when >= self._armed:
@@ -66,25 +73,48 @@ class Sending:
             if when >= self._armed:
                 return
             self._armed = when
-        timer().at(when, self._on_time)
+        coming = False
+        try:
+            coming = timer().at(when, self._on_time)
+        finally:
+            if not coming:  # whoever says something next tries again
+                self._armed = inf
+
+    def leave(self) -> None:
+        """Nobody is left to say the rest: say it from here, and that the consumer left well.
+
+        Nothing here waits, and whatever was on its way is said once more. It is tried until the
+        leases have run out.
+        """
+        if self.stopped:
+            return
+        self.tried.clear()
+        self._hands.unsay_all()
+        self._leaves_until = time.monotonic() + max(AGAIN_S, self._hands.lease_s)
+        self.arm()
 
     def stop(self) -> None:
         """Nothing more is sent."""
-        self._stopped = True
+        self.stopped = True
         timer().drop(self._on_time)
+        self.tried.set()
 
     def _on_time(self) -> float | None:
         """On the timer's thread: send what waited long enough; when to come again, or never."""
         with self._mutex:
             self._armed = inf
-        if self._stopped or self._runtime.ended is not None:
+        if self.stopped or self._runtime.ended is not None:
+            self.tried.set()
             return None
         hands = self._hands
         now = time.monotonic()
         hands.look_at_time()
-        if hands.unsaid and now >= hands.since + hands.send_after_s and now >= self._not_before:
-            self._send()
-        when = max(hands.next_time, self._not_before)
+        waited = self._leaves_until or now >= hands.since + hands.send_after_s
+        if hands.unsaid and waited and now >= self._not_before:
+            self._post(self._words)
+        elif self._leaves_until and now >= self._not_before:
+            self._post(self._farewell)
+        when = max(self._next_time, self._not_before)
         if when == inf:
             return None
         when = max(min(when, now + FAR_S), now + hands.send_after_s / 4)
@@ -94,20 +124,33 @@ class Sending:
             self._armed = when
         return when
 
-    def _send(self) -> None:
+    def _words(self) -> None:
+        self._hands.speak(self._own)
+
+    def _own(self, said: Said) -> bool:
+        if not said:
+            return False
+        place = self._number, said.epoch, self._hands.lease.consumer, said.acks, said.nacks
+        slot = PostSlot(with_digest(Settle, uuid7_bytes(), *place), self._answered)
+        self._posted = slot, said
+        return True
+
+    def _farewell(self) -> None:
+        gone = with_digest(Gone, uuid7_bytes(), self._number, self._hands.lease.consumer, well=True)
+        self._posted = PostSlot(gone, self._answered), None
+
+    def _post(self, make: Callable[[], None]) -> None:
         with self._mutex:
             if self._posted is not None:
                 return
-            said = self._hands.speak()
-            if not said:
-                return
-            lease = self._hands.lease
-            place = self._number, said.epoch, lease.consumer, said.acks, said.nacks
-            slot = PostSlot(with_digest(Settle, uuid7_bytes(), *place), self._answered)
-            self._posted = slot, said
+            make()
+            posted = self._posted
+        if posted is None:
+            return
+        slot = posted[0]
         try:
-            self._runtime.post(slot)
-        except PyesdbError as error:
+            self._runtime.post(slot)  # pyright: ignore[reportArgumentType]
+        except Exception as error:  # noqa: BLE001  (whatever it is, the words stay)
             slot.error = error
             self._answered(slot)
 
@@ -116,17 +159,24 @@ class Sending:
         posted = self._posted
         if posted is None or posted[0] is not slot:
             return
-        said = posted[1]
-        error = slot.error
-        if isinstance(slot.outcome, Refused):
-            error = error_of(slot.outcome)
-        if error is None and isinstance(slot.outcome, Done):
-            self._hands.heard(said, slot.outcome.value)
-        else:
+        said, outcome, error = posted[1], slot.outcome, slot.error
+        if isinstance(outcome, Refused):
+            error = error_of(outcome)
+        if error is not None or not isinstance(outcome, Done):
             self._not_before = time.monotonic() + AGAIN_S
-            self._hands.unsay(said)
+            if said is not None:
+                self._hands.unsay(said)
+        elif said is not None:
+            self._hands.heard(said, outcome.value)
+        else:
+            self.stop()
         self._posted = None
         if error is not None:
+            if self._leaves_until:
+                self.tried.set()
             logger.warning("acknowledgements are not stored yet: %s", error)
+        if self._leaves_until and self._not_before > self._leaves_until:
+            logger.warning("a consumer left without a word: what it held comes again")
+            self.stop()
         self._told(error if isinstance(error, PyesdbError) else None)
         self.arm()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pyesdb.machine.subscriptions import Kept, decode_clauses, decode_rules
 from pyesdb.model import commands as c
@@ -197,6 +197,3 @@ def check_parked(name: object, after: object, limit: object) -> tuple[str, int, 
 def selector_of(select: Selector) -> Selector | None:
     """What a read takes: None for everything."""
     return None if EVERYTHING in select.clauses else select
-
-
-Action = Literal["retry", "park", "skip"]

@@ -1,7 +1,8 @@
 """One thread per process that does things at their time, while there is something to do.
 
 It sends acknowledgements while a handler runs. What must never happen here: that the thread waits
-for a store, or stays when nothing is left to do.
+for a store, or stays when nothing is left to do; or that one that could not be started is taken
+for one that runs.
 """
 
 import heapq
@@ -26,22 +27,38 @@ class Timer:
         self._duties: list[tuple[float, int, Duty]] = []
         self._number = count()
         self._thread: threading.Thread | None = None
+        self._failing = False
 
     @property
     def running(self) -> bool:
         """Whether there is a thread."""
         return self._thread is not None
 
-    def at(self, when: float, duty: Duty) -> None:
-        """Call `duty` at `when` (monotonic seconds), or soon afterwards."""
+    def at(self, when: float, duty: Duty) -> bool:
+        """Call `duty` at `when` (monotonic seconds), or soon afterwards.
+
+        False: no thread can be had for it now.
+        """
         with self._changed:
+            if self._thread is None and not self._start():
+                return False
             first = not self._duties or when < self._duties[0][0]
             heapq.heappush(self._duties, (when, next(self._number), duty))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="pyesdb-acks", daemon=True)
-                self._thread.start()
-            elif first:
+            if first:
                 self._changed.notify()
+            return True
+
+    def _start(self) -> bool:
+        thread = threading.Thread(target=self._run, name="pyesdb-acks", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if not self._failing:
+                logger.warning("no thread for acknowledgements, they go later: %s", error)
+            self._failing = True
+            return False
+        self._thread, self._failing = thread, False
+        return True
 
     def drop(self, duty: Duty) -> None:
         """Do not call `duty` any more."""
