@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 import pyesdb
-from pyesdb.projections import AsyncProjection, locks
+from pyesdb.projections import AsyncProjection, HandlerFailed, locks
 from pyesdb.projections import sqlite as lite_model
 from tests.projections.conftest import kit_of
-from tests.projections.kits import TABLE, UPSERT, WITHOUT_WAL, Kit
+from tests.projections.kits import TABLE, UPSERT, WITHOUT_WAL, WRONG, Kit
 
 TOLD = "waits for a reader"
 
@@ -167,10 +167,6 @@ def _begun(engine: Any, statement: str) -> Any:
     """An engine that begins SQLite's transactions by itself, as SQLAlchemy's manual advises."""
     from sqlalchemy import event
 
-    @event.listens_for(engine, "connect")
-    def connected(connection: Any, _: object) -> None:
-        connection.isolation_level = None
-
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
         connection.exec_driver_sql(statement)
@@ -178,15 +174,33 @@ def _begun(engine: Any, statement: str) -> Any:
     return engine
 
 
-@pytest.mark.parametrize("plain", ["alchemy-sqlite"], indirect=True)
-def test_an_engine_that_begins_by_itself_waits_too(
-    plain: Kit, caplog: pytest.LogCaptureFixture
-) -> None:
+class Always(sqlite3.Connection):
+    """As with `autocommit=True`, since Python 3.12: the driver neither commits nor rolls back."""
+
+    def commit(self) -> None:
+        """Nothing."""
+
+    def rollback(self) -> None:
+        """Nothing."""
+
+
+def engine_of(kit: Kit, way: str) -> Any:
     import sqlalchemy
 
-    engine = sqlalchemy.create_engine(f"sqlite:///{plain.file}", connect_args={"timeout": 0})
-    plain.target = _begun(engine, "BEGIN")
-    plain.stack.callback(engine.dispose)
+    more: dict[str, Any] = {"timeout": 0, "isolation_level": None}
+    if way == "autocommit":
+        more["factory"] = Always
+    engine = sqlalchemy.create_engine(f"sqlite:///{kit.file}", connect_args=more)
+    kit.stack.callback(engine.dispose)
+    return engine if way == "autocommit" else _begun(engine, way)
+
+
+@pytest.mark.parametrize("way", ["BEGIN", "BEGIN IMMEDIATE", "autocommit"])
+@pytest.mark.parametrize("plain", ["alchemy-sqlite"], indirect=True)
+def test_engines_with_their_own_way_to_begin_wait_too(
+    plain: Kit, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    plain.target = engine_of(plain, way)
     made = plain.projection()
     plain.append("a", 2)
     writer = sqlite3.connect(plain.file, isolation_level=None)
@@ -204,6 +218,23 @@ def test_an_engine_that_begins_by_itself_waits_too(
             reader.execute("COMMIT")
             plain.until(lambda: plain.totals() == {"a": (6, 3)}, future)
     assert future.result() is None
+
+
+@pytest.mark.parametrize("way", ["BEGIN", "BEGIN IMMEDIATE", "autocommit"])
+@pytest.mark.parametrize("plain", ["alchemy-sqlite"], indirect=True)
+def test_engines_with_their_own_way_to_begin_leave_no_transaction(plain: Kit, way: str) -> None:
+    """In the pool it would keep all others from writing."""
+    plain.target = engine_of(plain, way)
+    failing = plain.projection()
+    failing.on("Broken")(plain.handler(WRONG, lambda _: {}))
+    plain.append("a", 2)
+    plain.append("a", 0, type="Broken")
+    with pytest.raises(HandlerFailed):
+        plain.catch_up(failing)
+    plain.change("UPDATE totals SET n = 10")
+    assert plain.catch_up(plain.projection()).position == 3
+    plain.change("UPDATE totals SET c = c + 10")
+    assert plain.totals() == {"a": (12, 12)}
 
 
 @pytest.mark.parametrize("driver", ["sqlite3", "aiosqlite"])

@@ -84,6 +84,24 @@ def test_other_errors_are_not_tried_again(kit: Kit) -> None:
     assert tries(kit) == 1
 
 
+def test_a_lost_connection_ends_a_run_and_the_next_one_connects_anew(kit: Kit) -> None:
+    if kit.kind.endswith("-connection"):
+        pytest.skip("it stays broken")
+    made = kit.projection()
+    kit.append("a", 1)
+    with kit.running(made.projector(kit.store, kit.target)) as future:
+        kit.until(lambda: kit.status(made).position == 1, future)
+        kit.change(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks "
+            "WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+        )
+        kit.append("a", 2)
+        with pytest.raises(Exception, match=r"terminat|closed|lost"):
+            future.result(60)
+    assert kit.catch_up(made).position == 2
+    assert kit.totals() == {"a": (3, 2)}
+
+
 class DriverError(Exception):
     def __init__(self, state: object, name: str = "sqlstate") -> None:
         setattr(self, name, state)

@@ -4,7 +4,8 @@ Handlers get the `Connection` (`AsyncConnection`), in a transaction that only we
 the connection refuse what else would commit or roll back.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pyesdb
@@ -100,8 +101,7 @@ class AlchemyModel:
     async def lock(self, name: str, store: str) -> bool:
         """See `ReadModel.lock`."""
         if self.dialect is SQLITE:
-            file = (await self.fetch(sqlite.FILE))[2]
-            await settled(self._connection.rollback())
+            file = _file(self._below) if self.blocking else await self._connection.run_sync(_file)
             if not file:  # in memory
                 return True
             lock = locks.FileLock(file, locks.number(name, store))
@@ -124,32 +124,49 @@ class AlchemyModel:
         """See `ReadModel.begin`."""
         if self._connection.in_transaction():
             raise pyesdb.RequestError(IN_USE)
-        self._transaction = await settled(self._connection.begin())
-        if self.dialect is SQLITE and not reading and not await self._begin_sqlite(stopped):
-            await self.rollback()
-            return False
+        if self.dialect is SQLITE and not reading:
+            if not await self._patiently(self._begin_sqlite, stopped):
+                await self.rollback()
+                return False
+        else:
+            self._transaction = await settled(self._connection.begin())
         self._guarding = not reading
         return True
 
-    async def _begin_sqlite(self, stopped: Callable[[], bool]) -> bool:
+    async def _begin_sqlite(self) -> None:
         """Be its writer now: a transaction that starts by reading may be refused the first write.
 
         So the one that the engine has begun, and where nothing happened yet, is changed for ours.
         """
         from sqlalchemy.exc import OperationalError
 
+        if self._transaction is None:
+            self._transaction = await settled(self._connection.begin())
+        try:
+            await self._say(_BEGIN)
+        except OperationalError as error:
+            if "within a transaction" not in str(error.orig):
+                raise
+            self._engine_begins = True
+            await self._say(_ROLLBACK)
+            await self._say(_BEGIN)
+
+    async def _patiently(
+        self, step: Callable[[], Awaitable[None]], stopped: Callable[[], bool]
+    ) -> bool:
+        """Take a step that others may be in the way of; False if it was stopped meanwhile."""
+        from sqlalchemy.exc import OperationalError
+
         while True:
             try:
-                await self._say(_BEGIN)
+                await step()
             except OperationalError as error:
-                if "within a transaction" in str(error.orig):
-                    self._engine_begins = True
-                    await self._say(_ROLLBACK)
-                    continue
                 if not sqlite.is_busy(error.orig):
                     raise
                 if stopped():
                     return False
+                if step == self._commit_sqlite:
+                    self._readers.wait_told()
                 await _pause(blocking=self.blocking)
             else:
                 return True
@@ -160,32 +177,22 @@ class AlchemyModel:
     async def commit(self, stopped: Callable[[], bool]) -> bool:
         """See `ReadModel.commit`."""
         self._guarding = False
-        if self.dialect is SQLITE and not await self._commit_sqlite(stopped):
+        if self.dialect is SQLITE and not await self._patiently(self._commit_sqlite, stopped):
             await self.rollback()
             return False
         await settled(self._transaction.commit())
         self._transaction = None
         return True
 
-    async def _commit_sqlite(self, stopped: Callable[[], bool]) -> bool:
+    async def _commit_sqlite(self) -> None:
         """By a statement, which may be repeated: SQLAlchemy commits a transaction only once."""
-        from sqlalchemy.exc import OperationalError
+        await self._say(_COMMIT)
+        await self._begun_again()
 
-        while True:
-            try:
-                await self._say(_COMMIT)
-            except OperationalError as error:
-                if not sqlite.is_busy(error.orig):
-                    raise
-                if stopped():
-                    return False
-                self._readers.wait_told()
-                await _pause(blocking=self.blocking)
-            else:
-                break
-        if self._engine_begins:  # it also ends what it has begun
+    async def _begun_again(self) -> None:
+        """The engine also ends what it has begun."""
+        if self._engine_begins:
             await self._say("BEGIN")
-        return True
 
     async def rollback(self) -> None:
         """See `ReadModel.rollback`."""
@@ -197,6 +204,10 @@ class AlchemyModel:
             return
         ours = transaction.is_active
         try:
+            if ours and self.dialect is SQLITE:  # a driver of `autocommit=True` would do nothing
+                with suppress(SQLAlchemyError):  # SQLite may have rolled back by itself
+                    await self._say(_ROLLBACK)
+                    await self._begun_again()
             await settled(transaction.rollback())
             if not ours:  # a handler has tried to end it: it is over for SQLAlchemy alone
                 await self._say(_ROLLBACK)
@@ -225,6 +236,16 @@ class AlchemyModel:
     def refused(self) -> str:
         """See `ReadModel.refused`."""
         return ""
+
+
+def _file(connection: Any) -> str:
+    """The file of SQLite; asked of the driver, for an engine's own BEGIN may have to wait."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(sqlite.FILE)
+        return str(cursor.fetchone()[2])
+    finally:
+        cursor.close()
 
 
 async def _pause(*, blocking: bool) -> None:
