@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
+from pyesdb.embedded.aiodecisions import AsyncHandling
 from pyesdb.embedded.aioevents import AsyncEvents, AsyncLoaded
 from pyesdb.embedded.aiofollow import AsyncFollower
-from pyesdb.embedded.aiohandling import AsyncHandling
 from pyesdb.embedded.aiosubscriptions import AsyncSubscribing
 from pyesdb.model.durations import Duration
 from pyesdb.model.names import check_label, check_stream

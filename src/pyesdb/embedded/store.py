@@ -7,9 +7,9 @@ from typing import Any, Literal
 from uuid import UUID
 
 from pyesdb.embedded.calls import Calls
+from pyesdb.embedded.decisions import Handling
 from pyesdb.embedded.events import Events, Loaded
 from pyesdb.embedded.follow import Follower
-from pyesdb.embedded.handling import Handling
 from pyesdb.embedded.subscriptions import Subscribing
 from pyesdb.embedded.typed import Types
 from pyesdb.model.durations import Duration

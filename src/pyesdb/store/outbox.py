@@ -26,7 +26,7 @@ from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
 from pyesdb.store.deadlines import LATE_S, POLL_S, LaneDeadlines, too_late
 from pyesdb.store.group import Group, internal, outcome_unknown
-from pyesdb.store.handing import Handing, Interlude, start_thread, surely
+from pyesdb.store.lead import Handing, Interlude, start_thread, surely
 from pyesdb.store.slots import (
     DONE,
     QUEUED,
