@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -68,6 +69,18 @@ def test_every_write_is_refused_and_stores_nothing(db: Any, filled: Any) -> None
     for name, write in WRITES.items():
         if name not in ("delete_stream", "tombstone_stream", "append with expected"):
             write(filled)
+
+
+def test_what_was_refused_stays_so_under_its_command_id(db: Any, filled: Any) -> None:
+    event, command = one(), uuid4()
+    db.freeze_store("a")
+    with pytest.raises(pyesdb.StoreFrozen):
+        filled.append("s", event, command_id=command)
+    db.thaw_store("a")
+    with pytest.raises(pyesdb.StoreFrozen):  # who was told that nothing is stored relies on it
+        filled.append("s", event, command_id=command)
+    assert filled.outcome(command) == "not applied"
+    assert filled.append("s", event, command_id=uuid4()).version == 3
 
 
 def test_every_read_answers_as_before(db: Any, filled: Any) -> None:

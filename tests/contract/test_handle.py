@@ -912,6 +912,24 @@ def dispatched_method(by: int) -> Callable[[int, Any], int]:
     return Dispatching().step
 
 
+def dispatched_object(by: int) -> Callable[[int, Any], int]:
+    """One method of two objects."""
+
+    class Dispatching:
+        def __init__(self, by: int) -> None:
+            self.by = by
+
+        @singledispatchmethod
+        def step(self, state: object, event: Any) -> int:
+            raise AssertionError(state)
+
+        @step.register
+        def _(self, state: int, event: Any) -> int:
+            return state + self.by
+
+    return Dispatching(by).step
+
+
 def around(by: int) -> Callable[[int, Any], int]:
     """The same function; what stands around it differs by its code."""
 
@@ -954,6 +972,7 @@ def inside(by: int) -> Callable[[int, Any], int]:
         Stepper,
         dispatched,
         dispatched_method,
+        dispatched_object,
         around,
         inside,
     ],
@@ -964,6 +983,7 @@ def inside(by: int) -> Callable[[int, Any], int]:
         "object",
         "dispatched",
         "dispatched method",
+        "dispatched object",
         "decorated",
         "inside",
     ],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial, singledispatchmethod
 from hashlib import blake2b
-from types import CodeType, UnionType
+from types import CodeType, FunctionType, UnionType
 from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -153,14 +153,14 @@ def _cells(function: Any) -> list[Any]:
 
 
 def _dispatched(layer: Any, cells: list[Any]) -> Iterator[bytes]:
-    """The functions that a singledispatch chooses from, by class; a method has it in a cell."""
+    """The functions that a singledispatch chooses from, by class; a method encloses its object."""
     registry: Any = getattr(layer, "registry", None)
-    for cell in cells:
-        if isinstance(cell, singledispatchmethod):
-            registry = cast("Any", cell).dispatcher.registry
-            for owner in cells:
-                if owner is not cell and not isinstance(owner, type):
-                    yield from _own(owner)
+    method: Any = getattr(getattr(layer, "register", None), "__self__", None)
+    if isinstance(method, singledispatchmethod):
+        registry = cast("Any", method).dispatcher.registry
+        for owner in cells:
+            if owner is not method and not isinstance(owner, (type, FunctionType)):
+                yield from _own(owner)
     if not isinstance(registry, Mapping):
         return
     chosen = cast("Mapping[type, Any]", registry)
