@@ -8,7 +8,10 @@ import pytest
 
 import pyesdb
 from pyesdb import select
+from pyesdb.store import pages, reads
+from pyesdb.store.reads import Read
 from tests.contract.tools import new_events, one, positions
+from tests.crash.faults import applier_of
 
 
 def fill(store: Any) -> Any:
@@ -112,6 +115,63 @@ def test_big_events_are_complete_too(own_store: Any) -> None:
         own_store.append("s", one(data=bytes([n]) * 900_000))
     assert [e.data[:1] for e in own_store.read_all()] == [bytes([n]) for n in range(12)]
     assert [len(e.data) for e in own_store.read("s", backwards=True)] == [900_000] * 12
+
+
+@pytest.mark.usefixtures("unrecorded")
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.read_all(),
+        lambda store: store.read_all(backwards=True),
+        lambda store: store.read_all(select=select.tags("t")),
+        lambda store: store.read_all(select=select.tags("t"), backwards=True),
+        lambda store: store.read_all(select=select.payload({"k": "v"})),
+        lambda store: store.read("s"),
+        lambda store: store.read("s", backwards=True),
+        lambda store: store.read("s", from_version=1, to_version=5000),
+        lambda store: store.read_all(limit=9000),
+        lambda store: store.read("s", limit=9000),
+    ],
+)
+def test_large_events_behind_small_ones_make_no_large_page(
+    own_store: Any, monkeypatch: pytest.MonkeyPatch, ask: Any
+) -> None:
+    for module in (pages, reads):
+        monkeypatch.setattr(module, "BYTES", 20_000)
+    sizes: list[int] = []
+    real = Read._fetch
+
+    def fetch(read: Read, reader: Any) -> Any:
+        found = real(read, reader)
+        sizes.append(sum(len(event.data) for event in found))
+        return found
+
+    monkeypatch.setattr(Read, "_fetch", fetch)
+    small = [one(data={"k": "v"}, tags=["t"]) for _ in range(600)]
+    large = [one(data={"k": "v", "x": "x" * 1000}, tags=["t"]) for _ in range(300)]
+    own_store.append("s", small + large + small)
+    with ask(own_store) as events:
+        found = positions(events.to_list())
+    given = [n for n in range(1, 1501) if n in set(found)]
+    assert found in (given, given[::-1])
+    assert len(found) in (1499, 1500)
+    assert sum(sizes) > 250_000
+    assert max(sizes) <= 20_000 + pages.STEP * 1100
+
+
+@pytest.mark.usefixtures("unrecorded")
+def test_a_page_that_its_bytes_ended_holds_nothing_open(
+    own_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (pages, reads):
+        monkeypatch.setattr(module, "BYTES", 20_000)
+    own_store.append("s", [one(data=b"x" * 1000) for _ in range(300)])
+    events = own_store.read_all()
+    assert next(events).position == 1
+    own_store.append("s", one())
+    writer = applier_of(own_store)._connection
+    assert writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall() == [(0, 0, 0)]
+    assert positions(events) == list(range(2, 301))
 
 
 def test_a_read_of_all_has_no_stream_version(twelve: Any) -> None:

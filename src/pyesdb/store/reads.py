@@ -15,6 +15,7 @@ from pyesdb.model.errors import (
 from pyesdb.model.events import Origin, RecordedEvent
 from pyesdb.model.selectors import Selector
 from pyesdb.model.versions import StreamState, StreamVersion, version_of
+from pyesdb.store.pages import BYTES, Page, bytes_of, fetch, fetch_at
 from pyesdb.store.plans import Plan
 from pyesdb.store.readers import Names, Reader
 
@@ -22,7 +23,7 @@ Row = tuple[Any, ...]
 Until = Callable[[Reader], int | None] | None
 """The question for the last position of a read as of a moment."""
 
-_FIRST, _MOST, _BYTES = 64, 1024, 4 << 20
+_FIRST, _MOST = 64, 1024
 
 
 class Source(Protocol):
@@ -127,9 +128,9 @@ class Read:
         wanted = self._page
         if self._left is not None and not self._filtered:
             wanted = min(wanted, self._left)
-        rows = self._rows(reader, wanted)
-        events = self._kept(self._built(reader, rows))
-        self._grow(rows)
+        page = self._rows(reader, wanted)
+        events = self._kept(self._built(reader, page.rows))
+        self._grow(page.size)
         if self._left is not None:
             events = events[: self._left]
             self._left -= len(events)
@@ -138,12 +139,11 @@ class Read:
             self._last = events[-1].position
         return events
 
-    def _grow(self, rows: list[Row]) -> None:
+    def _grow(self, size: int) -> None:
         """The next page's size: larger, as long as it stays within the bytes."""
-        size = sum([len(row[8]) + len(row[9]) for row in rows])
-        if size * 2 < _BYTES:
+        if size * 2 < BYTES:
             self._page = min(_MOST, self._page * 4)
-        elif size > _BYTES:
+        elif size > BYTES:
             self._page = max(8, self._page // 4)
 
     def _built(self, reader: Reader, rows: list[Row]) -> list[RecordedEvent]:
@@ -155,8 +155,8 @@ class Read:
     def _start(self, reader: Reader) -> None:
         """Set `version`, `_head` and the range."""
 
-    def _rows(self, reader: Reader, wanted: int) -> list[Row]:
-        """The next rows; sets `_over` when there are no more."""
+    def _rows(self, reader: Reader, wanted: int) -> Page:
+        """The next rows; sets `over` when there are no more."""
         raise AssertionError(reader, wanted)
 
 
@@ -210,7 +210,7 @@ class StreamRead(Read):
         self._start(reader)  # the read is as of now; versions up to `last` can only be hidden since
         if self.over:
             return []
-        self._grow(rows)
+        self._grow(bytes_of(rows))
         rows = [row for row in rows if row[2] >= self._low]
         self._low = max(self._low, last + 1)
         self.over = self._low > (self._high or 0)
@@ -256,15 +256,16 @@ class StreamRead(Read):
         if self._page > self._high - self._low + 1 > 0:
             self._page = self._high - self._low + 1
 
-    def _rows(self, reader: Reader, wanted: int) -> list[Row]:
+    def _rows(self, reader: Reader, wanted: int) -> Page:
         name = "stream_backwards" if self._backwards else "stream_forwards"
-        rows = reader.all(name, self._id, self._low, self._high, self._position, wanted)
+        page = fetch(reader, name, self._id, self._low, self._high, self._position, wanted)
+        rows = page.rows
         if rows and self._backwards:
             self._high = rows[-1][2] - 1
         elif rows:
             self._low = rows[-1][2] + 1
-        self.over = len(rows) < wanted or self._low > (self._high or 0)
-        return rows
+        self.over = (len(rows) < wanted and not page.cut) or self._low > (self._high or 0)
+        return page
 
 
 def missing(stream: str, state: int | None) -> PyesdbError:
@@ -337,24 +338,23 @@ class AllRead(Read):
             found = plan.positions(reader, self._low, self._high, wanted, backwards=self._backwards)
         return found
 
-    def _rows(self, reader: Reader, wanted: int) -> list[Row]:
+    def _rows(self, reader: Reader, wanted: int) -> Page:
         if self._plan is None:
             name = "all_backwards" if self._backwards else "all_forwards"
-            rows = reader.all(name, self._low, self._high, wanted)
-            last = rows[-1][0] if rows else 0
-            count = len(rows)
+            page = fetch(reader, name, self._low, self._high, wanted)
+            count = len(page.rows)
+            last = page.rows[-1][0] if count else 0
         else:
             found = self._found(reader, self._plan, wanted)
-            count = len(found)
-            last = found[-1] if found else 0
-            rows = reader.find("events_at", found)
-            rows.sort(key=_position, reverse=self._backwards)
+            page, count = fetch_at(reader, found)
+            last = found[count - 1] if found else 0
+            page.rows.sort(key=_position, reverse=self._backwards)
         if self._backwards:
             self._high = last
         else:
             self._low = last
-        self.over = count < wanted or self._high - self._low <= 1
-        return rows
+        self.over = (count < wanted and not page.cut) or self._high - self._low <= 1
+        return page
 
     def _kept(self, events: list[RecordedEvent]) -> list[RecordedEvent]:
         if self._hide:
