@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 import pyesdb
 from pyesdb import StreamState, select
+from pyesdb.store import runtime
 from tests.contract.tools import everything, head, new_events, one, positions, versions
 
 NO_STREAM, EXISTS = StreamState.NO_STREAM, StreamState.EXISTS
@@ -176,6 +178,20 @@ def test_scavenge_reports_progress_and_a_second_one_finds_nothing(store: Any) ->
     assert all(0 <= done <= total for done, total in steps)
     assert steps == sorted(steps)
     assert store.scavenge().events == 0
+
+
+def test_large_events_are_scavenged_a_few_at_a_time(
+    own_store: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "_SWEEP_BYTES", 20_000)
+    own_store.append("s", [one(data=b"x" * 5000) for _ in range(60)])
+    own_store.delete_stream("s")
+    done = [0]
+    own_store.scavenge(on_progress=lambda swept, _: done.append(swept))
+    steps = [now - before for before, now in pairwise(done)]
+    assert sum(steps) == 60
+    assert steps[0] <= 32, "what comes is not known yet"
+    assert max(steps[2:]) <= 4, "the others wait for each step"
 
 
 def test_scavenge_of_an_untouched_store_keeps_everything(store: Any) -> None:

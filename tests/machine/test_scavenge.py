@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pyesdb.machine.state import stored_digest
+from pyesdb.machine.transaction import Tx
 from pyesdb.model import commands as c
 from pyesdb.model.encoding import decode_json
 from pyesdb.model.outcomes import Appended
@@ -102,6 +103,28 @@ def test_every_cut_in_every_step_is_verifiable(filled: Lab, cut: int, limit: int
     assert filled.stream("s") == (0, cut, cut)
     assert filled.rows("SELECT * FROM event WHERE stream = 2 ORDER BY position")[:-1] == others[:-1]
     assert stored(filled.append("s", 1, 7))[1:] == (8, 15)
+
+
+@pytest.mark.parametrize("cut", [30, 61, 100, 120])
+def test_a_step_has_few_events_in_memory_at_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    for _ in range(12):
+        lab.append("s", events(10, data=b"x" * 1000))
+    appended = digests(lab)
+    lab.do(c.TruncateStream, "s", cut)
+    real, sizes = Tx.all, [0]
+
+    def all_(tx: Tx, name: str, *args: Any) -> list[tuple[Any, ...]]:
+        rows = real(tx, name, *args)
+        sizes.append(sum(len(v) for row in rows for v in row if isinstance(v, bytes)))
+        return rows
+
+    monkeypatch.setattr(Tx, "all", all_)
+    assert value(lab.do(c.Scavenge, 0, 500))[0] == cut
+    assert max(sizes) < 18 * 1100
+    verify(lab, appended)
+    assert lab.versions("s") == list(range(cut, 120))
 
 
 def test_cut_after_cut_keeps_the_first_digest(filled: Lab) -> None:

@@ -10,6 +10,9 @@ from pyesdb.model.commands import Configure, RaiseMachine
 from pyesdb.model.encoding import is_json
 from pyesdb.model.outcomes import Done, Refused
 
+_ROWS = 64
+"""Events in memory at once: each may have a megabyte."""
+
 
 def configure(tx: Tx, command: Configure) -> Done | Refused:
     """Take settings of a higher revision; an older revision changes nothing."""
@@ -34,7 +37,7 @@ def _index(tx: Tx, paths: tuple[str, ...]) -> None:
     """Index what is stored already."""
     last = 0
     tx.flush()
-    while rows := tx.all("events_to_index", last, 1000):
+    while rows := tx.all("events_to_index", last, _ROWS):
         last = rows[-1][0]
         for position, data, content_type in rows:
             if content_type is None or is_json(content_type):

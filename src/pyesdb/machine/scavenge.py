@@ -16,6 +16,8 @@ from pyesdb.model.limits import POSITION_MAX
 from pyesdb.model.outcomes import Done
 
 _STREAMS = 100
+_ROWS = 16
+"""Events in memory at once: each may have a megabyte."""
 
 
 def step(tx: Tx, command: Scavenge) -> Done:
@@ -51,7 +53,7 @@ def _owed(tx: Tx) -> int:
 
 
 def _sweep(tx: Tx, name: str, stream: Stream, keep_from: int, limit: int) -> tuple[int, int, bool]:
-    rows = tx.all("events_to_sweep", stream.id, stream.swept, limit)
+    rows = tx.all("places_to_sweep", stream.id, stream.swept, limit)
     rows = [row for row in rows if row[0] < stream.first]
     complete = len(rows) < limit
     rows = [row for row in rows if row[1] < keep_from]
@@ -59,7 +61,11 @@ def _sweep(tx: Tx, name: str, stream: Stream, keep_from: int, limit: int) -> tup
         return 0, 0, True
     cut = rows[-1][0] + 1
     _keep_digests(tx, stream, rows, cut)
-    freed = sum(_drop(tx, row) for row in rows)
+    freed = 0
+    for start in range(0, len(rows), _ROWS):
+        count = min(_ROWS, len(rows) - start)
+        part = tx.all("events_to_sweep", stream.id, rows[start][0], count)
+        freed += sum(_drop(tx, row) for row in part)
     stream.swept = min(cut if cut <= stream.last else stream.last + 1, stream.first)
     if stream.swept > stream.last:  # as the file says it: no last event is left
         stream.last_id, stream.last_position = b"", -1
@@ -78,18 +84,25 @@ def _keep_digests(tx: Tx, stream: Stream, rows: list[tuple[Any, ...]], cut: int)
             first = row[0] + 1
     if first == cut:
         return
-    kept: list[tuple[Any, ...]] = []  # the append that is cut: its events from `cut` on
-    while not kept or kept[-1][2] is None:
-        kept += tx.all("events_to_sweep", stream.id, kept[-1][0] + 1 if kept else cut, 1000)
-        for index, row in enumerate(kept):
-            if row[2] is not None:
-                del kept[index + 1 :]
-                break
+    # the append that is cut: its events from `cut` on
+    kept = tx.all("events_to_sweep", stream.id, cut, _left(tx, stream, cut))
     records = [_record(row) for row in kept]
     version, position, created = kept[0][0], kept[0][1], kept[0][10]
     digest = events_digest(records)
     left = stored_digest(digest, stream.id, version, position, created, len(kept))
     _prune(tx, stream, first, kept[-1], kept=left)
+
+
+def _left(tx: Tx, stream: Stream, cut: int) -> int:
+    """How many events from a version on belong to its append."""
+    count, following = 0, cut
+    while rows := tx.all("places_to_sweep", stream.id, following, 1000):
+        for version, _, digest in rows:
+            count += 1
+            following = version + 1
+            if digest is not None:
+                return count
+    return count
 
 
 def _prune(

@@ -121,6 +121,10 @@ SELECT created, version FROM event WHERE stream = ? AND version >= ? ORDER BY ve
 -- name: streams_to_sweep
 SELECT id, name FROM stream WHERE first > swept AND id > ? ORDER BY id LIMIT ?;
 
+-- name: places_to_sweep
+SELECT version, position, digest FROM event
+WHERE stream = ? AND version >= ? ORDER BY version LIMIT ?;
+
 -- name: events_to_sweep
 SELECT e.version, e.position, e.digest, t.name, e.id, e.time, e.content_type, e.data, e.metadata,
     e.tags, e.created

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
 T = TypeVar("T")
-_SWEEP = 500
+_SWEEP_FIRST, _SWEEP, _SWEEP_BYTES = 32, 500, 4 << 20
 
 
 class StoreRuntime:
@@ -291,13 +291,18 @@ class StoreRuntime:
         free = self.ask(queries.free_bytes)
         events = 0
         after: int | None = 0
+        limit = min(_SWEEP, _SWEEP_FIRST)
         while after is not None:
             going()
-            outcome = self.submit(with_digest(Scavenge, uuid7_bytes(), after, _SWEEP), timeout_s)
+            outcome = self.submit(with_digest(Scavenge, uuid7_bytes(), after, limit), timeout_s)
             if not isinstance(outcome, Done):
                 break
-            swept, _, after = outcome.value
+            swept, size, after = outcome.value
             events += swept
+            if size > _SWEEP_BYTES:  # nobody else commits during a step
+                limit = max(1, limit // 4)
+            elif size * 2 < _SWEEP_BYTES:
+                limit = min(_SWEEP, limit * 4)
             if on_progress:
                 on_progress(events, max(total, events))
         return ScavengeResult(events, max(0, self.ask(queries.free_bytes) - free))
