@@ -24,6 +24,8 @@ from pyesdb.sqlite.cipher import Keys
 from pyesdb.store.history import array_bytes
 
 _PAGE = 1000
+_EVENTS = 64
+"""Events in memory at once: each may have a megabyte."""
 Row = tuple[Any, ...]
 
 
@@ -86,7 +88,7 @@ def _tail_bytes(tx: Tx, begun: list[Row], after: int) -> int:
     whole: dict[int, int] = dict(tx.all("cut_partial_sizes", after))  # pyright: ignore[reportAssignmentType, reportArgumentType]
     size = sum(array_bytes(length) * count for length, count in tx.all("cut_gone_sizes", after))
     length = len(begun)
-    while rows := tx.all("cut_tail", after, _PAGE):
+    while rows := tx.all("cut_tail", after, _EVENTS):
         for row in rows:
             length += 1
             size += encoded_bytes(_record(row))
