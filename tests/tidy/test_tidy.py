@@ -182,7 +182,7 @@ def test_every_public_name_has_its_place_in_the_reference() -> None:
         module = importlib.import_module(f"pyesdb{name}")
         _, _, part = page.partition(f".. currentmodule:: pyesdb{name}\n")
         part = part if not name else part.partition("currentmodule")[0]
-        shown = set(re.findall(r"^\.\. auto\w+:: (\w+)$", part, re.MULTILINE))
+        shown = set(re.findall(r"^\.\. (?:auto\w+|py:data):: (\w+)$", part, re.MULTILINE))
         for public in set(module.__all__) - shown - {"__version__"}:
             value = getattr(module, public)
             if not (isinstance(value, type) and issubclass(value, Exception) and not name):
