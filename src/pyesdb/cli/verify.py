@@ -1,6 +1,6 @@
 """`pyesdb store verify`: whether store files still say what was written, and what to do if not."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
@@ -14,7 +14,7 @@ from pyesdb.cli.settings import current, database, database_options
 
 @click.command()
 @click.argument("store_ids", nargs=-1, metavar="STORE_ID...", shell_complete=store_ids)
-@click.option("--all", "everything", is_flag=True, help="Every store of the database.")
+@click.option("--all", "everything", is_flag=True, help="Every store, and the catalog ($system).")
 @database_options
 def verify(store_ids: Sequence[str], everything: bool) -> int:
     """Check stores against what was written to them.
@@ -26,16 +26,26 @@ def verify(store_ids: Sequence[str], everything: bool) -> int:
         raise click.UsageError("give store ids, or --all")
     whole, failed = True, Failures()
     with database(read_only=True) as db:
-        for store_id in store_ids or db.list_stores():
+        for store_id in store_ids or db.list_stores(system=True):
             try:
                 with progress(f"verifying {store_id}") as bar:
-                    found = db.store(store_id).verify(on_progress=bar.at)
+                    found = _verify(db, store_id, bar.at)
             except pyesdb.PyesdbError as error:
                 failed.add(error)
                 continue
             _show(store_id, found)
             whole = whole and found.ok
     return failed.code or (exits.OK if whole else exits.FAILED)
+
+
+def _verify(
+    db: pyesdb.Database, store_id: str, on_progress: Callable[[int, int], None]
+) -> pyesdb.VerifyResult:
+    if store_id != "$system":
+        return db.store(store_id).verify(on_progress=on_progress)
+    from pyesdb.operations import verify_catalog
+
+    return verify_catalog(db, on_progress=on_progress)
 
 
 def _show(store_id: str, found: pyesdb.VerifyResult) -> None:

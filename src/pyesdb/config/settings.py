@@ -229,6 +229,19 @@ def as_tuple(value: Any) -> Any:
     return value
 
 
+_MICROSECONDS = ("max_age", "dedup_window")
+
+
+def from_machine(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What a store's own file says of its settings, as settings of the store."""
+    said = {
+        name: value / 1e6 if name in _MICROSECONDS and value is not None else value
+        for name, value in found.items()
+        if name in BY_NAME
+    }
+    return checked({k: v for k, v in said.items() if as_tuple(v) != as_tuple(BY_NAME[k].default)})
+
+
 def for_machine(config: StoreConfig) -> dict[str, Any]:
     """The part of a store's settings that enters its log, in the machine's units."""
     return {

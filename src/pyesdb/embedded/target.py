@@ -88,6 +88,18 @@ def open_target(
     return Opened(node, keys, server, max_stores)
 
 
+def closed_target(
+    target: str | PathLike[str] | None, config: Config | None
+) -> tuple[Path, KeySource | None]:
+    """A directory that is not opened, and the keys of its stores; raises InvalidTarget."""
+    place = parse(target)
+    if place == ":memory:":
+        raise InvalidTarget('":memory:" has nothing to look after: give a directory')
+    loaded = load(config, os.environ)
+    keys = None if loaded.encryption is None else KeySource.from_config(loaded.encryption)
+    return Path(os.path.realpath(place)), keys
+
+
 def _said(durability: object, timeout: object) -> dict[str, Any]:
     """What the parameters of `open` say: their defaults say nothing."""
     given = checked({"durability": durability, "timeout": timeout})

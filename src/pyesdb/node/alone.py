@@ -10,7 +10,7 @@ from pyesdb.log.local import LocalLog
 from pyesdb.model.commands import Command, Configure, Entry, Freeze, Seal, with_digest
 from pyesdb.model.errors import PyesdbError
 from pyesdb.model.ids import uuid7_bytes
-from pyesdb.model.outcomes import Outcome
+from pyesdb.model.outcomes import Outcome, Refused
 from pyesdb.sqlite import files
 from pyesdb.sqlite.cipher import Keys
 from pyesdb.store.applier import Applier, Control
@@ -45,6 +45,11 @@ def commit_into(
         commit(applier, commands)
     finally:
         applier.close()
+
+
+def refusals(outcomes: list[Outcome]) -> list[Refused]:
+    """What of an entry was refused."""
+    return [outcome for outcome in outcomes if isinstance(outcome, Refused)]
 
 
 def nobody_waits(entry: Entry, outcomes: list[Outcome]) -> None:

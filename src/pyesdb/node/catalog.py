@@ -12,19 +12,21 @@ its StoreCreated; its revision is the position of the newest event that changed 
 """
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from pyesdb.model.commands import Condition, append_events, stream_append
 from pyesdb.model.durations import to_datetime
-from pyesdb.model.errors import OutcomeUnknown
+from pyesdb.model.errors import Corrupt, OutcomeUnknown
 from pyesdb.model.events import NewEvent, RecordedEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import POSITION_MAX
 from pyesdb.model.outcomes import Appended
 from pyesdb.node.actor import actor
+from pyesdb.node.layout import REBUILD
 from pyesdb.store.readers import Reader
 from pyesdb.store.reads import build
 from pyesdb.store.runtime import StoreRuntime
@@ -266,7 +268,8 @@ def append_together(
     ]
     command = append_events(uuid7_bytes(), parts, condition, many=len(parts) > 1)
     try:
-        outcome = system.submit(command, 15.0)
+        with readable():
+            outcome = system.submit(command, 15.0)
     except OutcomeUnknown as error:  # no caller of ours has a command id to repeat
         raise OutcomeUnknown(
             f"not known whether the catalog noted {changes[0][2]} of {changes[0][0]!r}: see with "
@@ -274,6 +277,16 @@ def append_together(
             command_id=error.command_id,
         ) from error
     return outcome.results[0][3] if isinstance(outcome, Appended) else 0
+
+
+@contextmanager
+def readable() -> Generator[None]:
+    """What to do about a catalog that cannot be read is not what helps another store."""
+    try:
+        yield
+    except Corrupt as error:
+        what = str(error).partition(": restore")[0]
+        raise Corrupt(f"the catalog is damaged ({what}): {REBUILD}") from error
 
 
 def _event(change: Change) -> NewEvent:
@@ -354,7 +367,8 @@ class Catalog:
     def _update(self) -> None:
         more = True
         while more:
-            events = self._system.ask(self._behind)
+            with readable():
+                events = self._system.ask(self._behind)
             for event in events:
                 self._fold.add(event)
                 self._seen = event.position

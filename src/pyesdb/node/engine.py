@@ -1,7 +1,6 @@
 """The node: one database directory in this process, shared by all its handles (node.registry).
 
-It owns the lock files, the runtimes
-of the open stores, the catalog and a small pool of threads (none runs before it is needed).
+It owns the lock files, the runtimes of the open stores, the catalog and a small pool of threads.
 """
 
 import ctypes
@@ -34,7 +33,7 @@ from pyesdb.node.layout import MARKER, Layout, lock_database, make_folders, prep
 from pyesdb.node.opened import OpenStores, default_most
 from pyesdb.node.poller import Poller
 from pyesdb.node.settling import settle
-from pyesdb.node.system import make_system
+from pyesdb.node.system import lost, make_system
 from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
@@ -43,8 +42,7 @@ from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
 
 IDLE_EVERY_S, REFRESH_EVERY_S = 10.0, 10.0
-AGE_EVERY_S = 30.0
-TRASH_EVERY_S = 60.0
+AGE_EVERY_S, TRASH_EVERY_S = 30.0, 60.0
 
 
 class Node:
@@ -208,7 +206,7 @@ class Node:
         path = self.layout.file(SYSTEM)
         if not path.exists():
             if self.read_only:
-                raise StoreFailed(f"{path} is missing: open once without read_only, or restore it")
+                raise lost(path)
             make_system(self, path)
         config = table.effective(self.base, SYSTEM, {}, {}, {})
         return self._runtime(SYSTEM, 0, config, None)
@@ -339,7 +337,9 @@ class Node:
             return StoreStarting(f"store {runtime.store_id!r} was being recovered: try again")
         if record and self._in_place(runtime):
             return StoreStarting(f"store {runtime.store_id!r} went and came back: try again")
-        if record or runtime is self.system:
+        if runtime is self.system:
+            return lost(runtime.path)
+        if record:
             return StoreFailed(
                 f"store {runtime.store_id!r}: {runtime.path} is missing or was replaced, or does "
                 f"not belong to the database of {MARKER}: put its own file back, or restore it "

@@ -32,6 +32,11 @@ from pyesdb.sqlite import files
 from pyesdb.sqlite.locks import LockFile, command_of
 
 FORMAT = 1
+REBUILD = (
+    "close the database in all processes, then make it anew of the stores that are there "
+    "(`pyesdb doctor --rebuild-catalog`)"
+)
+"""What to do about a catalog that is lost or damaged."""
 MARKER = "pyesdb.json"
 _NETWORK = frozenset(
     ("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "afs", "9p", "fuse.sshfs", "ceph", "lustre")

@@ -68,9 +68,9 @@ def _info(node: Node, record: c.Record) -> StoreInfo:
 
 
 def _system_info(node: Node) -> StoreInfo:
-    first = AllRead(
-        node.system, 0, None, lambda _: None, None, 1, backwards=False, system=True
-    ).open()
+    read = AllRead(node.system, 0, None, lambda _: None, None, 1, backwards=False, system=True)
+    with c.readable():
+        first = read.open()
     return StoreInfo(
         store_id=SYSTEM,
         incarnation=0,
@@ -111,10 +111,12 @@ def audit(node: Node, after: int, store_id: str | None) -> Iterator[list[Recorde
     read = AllRead(
         node.system, after, None, lambda _: None, selector, None, backwards=False, system=True
     )
-    page = read.open()
+    with c.readable():
+        page = read.open()
     while page:
         yield page
-        page = read.next_page()
+        with c.readable():
+            page = read.next_page()
 
 
 def trash(node: Node) -> list[TrashedStore]:

@@ -9,6 +9,8 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyesdb.config.keys import KeySource
@@ -53,6 +55,19 @@ def open_node(
         _registry[_key(base, read_only=read_only)] = node
         node.users = 1
         return node
+
+
+@contextmanager
+def closed_here(base: Path) -> Generator[None]:
+    """Nobody in this process has a directory open, or opens one meanwhile.
+
+    Raises DatabaseLocked: a second open and close of its lock file would drop the node's lock.
+    """
+    with _registry_lock:
+        found = _find(base, read_only=False) or _find(base, read_only=True)
+        if found is not None:
+            raise _locked_here(found)
+        yield
 
 
 def open_memory(keys: KeySource | None = None) -> Node:

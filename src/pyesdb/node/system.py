@@ -1,4 +1,4 @@
-"""The file of `$system`: made once, by the first open of a directory.
+"""The file of `$system`: made once, by the first open of a directory; and whether it is whole.
 
 What must never happen here: a new catalog beside stores that an old one knew.
 """
@@ -6,12 +6,20 @@ What must never happen here: a new catalog beside stores that an old one knew.
 import _thread
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-from pyesdb.model.errors import StoreFailed
+import msgspec
+
+from pyesdb.model.errors import Corrupt, StoreFailed
 from pyesdb.model.names import SYSTEM
+from pyesdb.model.results import VerifyResult
 from pyesdb.node import reconcile
+from pyesdb.node.layout import REBUILD
 from pyesdb.store.applier import Control
+from pyesdb.store.runtime import StoreRuntime
+from pyesdb.store.verify import unreadable, verify
 
 _PATIENCE_S = 15.0
 
@@ -29,9 +37,42 @@ def make_system(node: reconcile.Node, path: Path) -> None:
         if path.exists():
             return
         if any(not name.startswith(".") for name in os.listdir(node.layout.stores)):
-            raise StoreFailed(f"{path} is missing, and there are stores: restore it from a backup")
+            raise lost(path)
         control, key = Control(1, {}, frozen=False), node.keys.for_new(SYSTEM)
         reconcile.make_file(node.layout, SYSTEM, 0, node.database, control, key)
     finally:
         # one C call, so no signal can come between; and on a thread that signals leave alone
         _thread.start_new_thread(lock.release, (owner,))
+
+
+def lost(path: Path) -> StoreFailed:
+    """The error of a catalog that is not there, or not its own one."""
+    return StoreFailed(
+        f"the catalog, {path}, is missing or was replaced: put its own file back, or {REBUILD}"
+    )
+
+
+class Node(Protocol):
+    """What `verify_system` needs of the node."""
+
+    system: StoreRuntime
+    database: str
+
+
+def verify_system(node: Node, on_progress: Callable[[int, int], None] | None) -> VerifyResult:
+    """Verify the file of the catalog; what to do about it is not what helps another store."""
+    system = node.system
+    identity = {"database": node.database, "store": SYSTEM, "incarnation": 0}
+
+    def told(done: int, total: int) -> None:
+        if system.ended is not None:
+            raise system.ended
+        if on_progress is not None:
+            on_progress(done, total)
+
+    try:
+        found = system.ask(lambda reader: verify(reader, system.path, identity, told))
+    except Corrupt as error:
+        found = unreadable(system.path, error, told)
+    problems = [msgspec.structs.replace(problem, advice=REBUILD) for problem in found.problems]
+    return msgspec.structs.replace(found, problems=tuple(problems))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyesdb
+from pyesdb.operations.catalog import verify_catalog
 from pyesdb.operations.diagnosis import Diagnosis, Finding, first_few
 from pyesdb.operations.surroundings import disk, environment, permissions
 
@@ -96,6 +97,8 @@ def _database(
     db: pyesdb.Database, base: Path, on_progress: Callable[[int, int], None] | None
 ) -> Iterator[Finding]:
     stores = db.list_stores(system=True)
+    for problem in verify_catalog(db).problems:
+        yield Finding("catalog", "problem", f"{problem.where}: {problem.what}", problem.advice)
     yield Finding("database", "ok", f"{base}: {len(stores) - 1:,} stores")
     yield from _directories(db, base, stores)
     yield from _spellings(stores)
@@ -129,7 +132,14 @@ def _directories(
             "somebody makes, restores or copies stores just now; else the next open sweeps them",
         )  # fmt: skip
     kept = {f"{trashed.store_id}.{trashed.incarnation}" for trashed in db.trash()}
-    over = [name for name in _names(base / "trash") if name not in kept]
+    names = _names(base / "trash")
+    aside = [name for name in names if ".unknown." in name]
+    if aside:
+        yield Finding(
+            "database", "hint", f"kept aside, of another history: {first_few(aside)}",
+            "pyesdb never deletes these: look into them, then delete them yourself",
+        )  # fmt: skip
+    over = [name for name in names if name not in kept and name not in aside]
     if over:
         yield Finding(
             "database", "hint", f"beyond its time in the trash: {first_few(over)}",

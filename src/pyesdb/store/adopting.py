@@ -16,6 +16,18 @@ from pyesdb.sqlite import files
 from pyesdb.sqlite.cipher import Keys
 
 
+def begin_behind(connection: files.Connection, position: int, now: int) -> None:
+    """Let the positions of an empty draft begin behind `position`; its clock is `now` (us)."""
+    connection.execute("BEGIN IMMEDIATE").fetchall()
+    tx = Tx(connection)
+    tx.begin(tx.state.seq + 1, now)
+    tx.state.position = position
+    tx.set_meta("begins", position)  # for `verify`: nothing is missing before it
+    tx.state.chain = chained(tx.state.chain, tx.state.seq, tx.now, [digest_of(position)])
+    tx.finish()
+    connection.execute("COMMIT").fetchall()
+
+
 def adopt(
     path: Path, identity: Mapping[str, int | str], *, frozen: bool, keys: Keys | None = None
 ) -> None:

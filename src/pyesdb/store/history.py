@@ -54,7 +54,9 @@ def indexed_paths(meta: Mapping[str, Any]) -> tuple[str, ...]:
 class History:
     """One walk along all events up to a position."""
 
-    def __init__(self, reader: Reader, found: Findings, until: int, clock: int) -> None:
+    def __init__(
+        self, reader: Reader, found: Findings, until: int, clock: int, begins: int = 0
+    ) -> None:
         self.reader = reader
         self.found = found
         self.until = until
@@ -63,7 +65,7 @@ class History:
         self.paths: tuple[str, ...] = ()
         self._created = 0
         self._state = State()
-        self._after = 0
+        self._after = begins  # a store's first position is the one behind it
         self._broken = False  # the events in front of the next page could not be read
 
     def run(self, pulse: Pulse) -> Tally:

@@ -73,11 +73,11 @@ def verify(
         start = _state(reader, found)
         until = _head(reader, start, found)
         (ids,) = _ask(reader, found, "dictionary_ids") or [(start.streams, 0, 0)]
-        _identity(reader, identity, found)
-    steps = path.stat().st_size // 4096 + until + 2 * start.events + ids[0]
+        begins = _identity(reader, identity, found)
+    steps = path.stat().st_size // 4096 + until - begins + 2 * start.events + ids[0]
     progress = Progress(steps, on_progress)
     _pages(path, found, progress, lambda: _settle(reader))
-    tally = History(reader, found, until, start.clock).run(progress)
+    tally = History(reader, found, until, start.clock, begins).run(progress)
     others = References(reader, found, progress, until)
     others.structure()
     others.indexes()
@@ -159,13 +159,16 @@ def _ask(reader: Reader, found: Findings, name: str) -> list[tuple[Any, ...]]:
         return []
 
 
-def _identity(reader: Reader, identity: Mapping[str, int | str], found: Findings) -> None:
+def _identity(reader: Reader, identity: Mapping[str, int | str], found: Findings) -> int:
+    """Compare what the file says it is; returns behind which position it begins (mostly 0)."""
     meta = dict(_ask(reader, found, "meta"))
     wanted = {"format": files.FORMAT, **identity} if meta else {}
     for key, value in wanted.items():
         if meta.get(key) != value:
             what = f"its {key} is {meta.get(key)!r}, and must be {value!r}"
             found.add("identity", "table meta", what, IDENTITY)
+    begins = meta.get("begins", 0)
+    return begins if type(begins) is int else 0
 
 
 def _state(reader: Reader, found: Findings) -> State:

@@ -1,0 +1,242 @@
+"""The catalog: verified, and made anew of the stores that are there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyesdb
+from pyesdb import NewEvent, select
+from pyesdb.node import rebuilding
+from pyesdb.operations import doctor, rebuild_catalog, verify_catalog
+from tests.cli.conftest import run_here
+from tests.contract.other import other
+from tests.contract.tools import everything
+from tests.verify.tools import checkpoint, flip
+
+Break = Callable[[Path], None]
+COMMAND = "pyesdb doctor --rebuild-catalog"
+
+
+@pytest.fixture
+def data(data_dir: Path) -> Path:
+    """Three stores and the default one; `gone` is in the trash, and there is another one of it."""
+    with pyesdb.open(data_dir, durability="os") as db:
+        db.save_template("small", max_events=50, description="of a template")
+        for store_id in ("acme", "frozen", "gone"):
+            store = db.create_store(store_id, max_age=30 * 86400, template="small", tags=["eu"])
+            store.append("s", [NewEvent("E", {"n": n}, tags=["t"]) for n in range(5)])
+        db.store("acme").save_subscription("sub", select.everything)
+        db.freeze_store("frozen")
+        db.remove_store("gone")
+        db.create_store("gone", indexed_payload=["n"], timeout=7).append("s", NewEvent("New"))
+    return data_dir
+
+
+def catalog(base: Path) -> Path:
+    return base / "stores" / "$system" / "store.db"
+
+
+def lost(base: Path) -> None:
+    shutil.rmtree(catalog(base).parent)
+
+
+def unreadable(base: Path) -> None:
+    catalog(base).write_bytes(b"nothing of ours" * 5000)
+
+
+def damaged(base: Path) -> None:
+    """The page of an event in the middle; all others can be read."""
+    checkpoint(catalog(base))
+    content = catalog(base).read_bytes()
+    at = content.index(b"of a template")  # in the page of the first events
+    flip(catalog(base), at)
+
+
+def of_another(base: Path) -> None:
+    with pyesdb.open(base.parent / "another", durability="os"):
+        pass
+    lost(base)
+    shutil.copytree(base.parent / "another" / "stores" / "$system", catalog(base).parent)
+
+
+BREAKING = [lost, unreadable, damaged, of_another]
+
+
+def seen(base: Path) -> dict[str, Any]:
+    with pyesdb.open(base) as db:
+        return {
+            "stores": {
+                store_id: (
+                    info.incarnation, info.status, info.config.max_age, info.config.max_events,
+                    info.config.indexed_payload, everything(db.store(store_id)),
+                )
+                for store_id, info in db.list_stores().items()
+            },
+            "trash": [(found.store_id, found.incarnation) for found in db.trash()],
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize("breaking", BREAKING)
+def test_all_that_stores_know_comes_back(data: Path, breaking: Break) -> None:
+    before = seen(data)
+    with pyesdb.open(data) as db:
+        token = db.store("acme").append("s", NewEvent("Last")).token
+        cursor = db.store("acme").read_all().to_list()[-1].cursor
+    expected = {**before, "stores": {**before["stores"], "acme": seen(data)["stores"]["acme"]}}
+    breaking(data)
+    with pytest.raises(pyesdb.PyesdbError):
+        seen(data)
+    made = rebuild_catalog(data)
+    assert made.stores == ("acme", "default", "frozen", "gone")
+    assert (len(made.trash), made.left) == (1, ())
+    assert (Path(made.kept).parent == data / "trash") is (breaking is not lost)
+    assert seen(data) == expected
+    with pyesdb.open(data) as db:
+        assert verify_catalog(db).problems == ()
+        acme = db.store("acme")
+        assert acme.read("s", at_least=token).to_list()[-1].type == "Last"
+        assert acme.follow(after=cursor).get(0) is None
+        assert acme.subscription_info("sub").lag == 6
+        with pytest.raises(pyesdb.LimitExceeded):
+            acme.append("s", [NewEvent("E")] * 50)
+        assert acme.append("s", NewEvent("E"), expected=5).version == 6
+        db.thaw_store("frozen")
+        db.store("frozen").append("s", NewEvent("E"))
+        assert db.recover_store("gone", as_="back").version("s") == 4
+        newest = max(info.incarnation for info in db.list_stores().values())
+        assert db.create_store("new").info().incarnation > newest + 1000
+        db.update_store("acme", max_events=100)
+        acme.append("s", [NewEvent("E")] * 50)
+        assert all(db.store(store_id).verify().ok for store_id in db.list_stores())
+    found = [finding for finding in doctor(data, environ={}).findings if finding.level != "ok"]
+    assert [finding.what[:10] for finding in found] == (["kept aside"] if made.kept else [])
+
+
+def test_what_a_damaged_one_still_says_is_kept(data: Path) -> None:
+    def told() -> list[Any]:
+        with pyesdb.open(data) as db:
+            infos = db.list_stores().values()
+            return [
+                db.templates(),
+                [(i.store_id, i.created, i.template, i.config) for i in infos if i.template],
+                [found.expires for found in db.trash()],
+            ]
+
+    with pyesdb.open(data) as db:  # the damage is far from both ends
+        for n in range(30):
+            db.save_template(f"t{n}", description=f"number {n} " * 40)
+        db.create_store("late", template="t20", tags=["late"])
+    checkpoint(catalog(data))
+    content = catalog(data).read_bytes()
+    before = told()
+    flip(catalog(data), content.index(b"number 15 number 15"))
+    rebuild_catalog(data)
+    after = told()
+    assert set(before[0]) > set(after[0]) > {"small"}
+    assert [store for store in before[1] if store in after[1]] == after[1]
+    assert {store[0] for store in after[1]} >= {"acme", "frozen"}
+    assert after[2] == before[2]
+
+
+def test_a_good_one_is_never_replaced(data: Path) -> None:
+    before = catalog(data).read_bytes()
+    with pytest.raises(pyesdb.RequestError, match="is whole"):
+        rebuild_catalog(data)
+    lost_one = data.parent / "nothing"
+    with pytest.raises(pyesdb.DatabaseNotFound):
+        rebuild_catalog(lost_one)
+    assert not lost_one.exists()
+    assert catalog(data).read_bytes() == before
+
+
+def test_nobody_may_have_it_open(data: Path) -> None:
+    for read_only in (False, True):
+        with pyesdb.open(data, read_only=read_only), pytest.raises(pyesdb.DatabaseLocked):
+            rebuild_catalog(data)
+    with other(data) as say:
+        assert say("store.exists('s')") == "True" or say("1") == "1"
+        with pytest.raises(pyesdb.DatabaseLocked, match="in use"):
+            rebuild_catalog(data)
+
+
+def test_what_is_no_store_of_it_stays_where_it_is(data: Path) -> None:
+    stores = data / "stores"
+    shutil.copytree(stores / "acme", stores / "copy")
+    shutil.copytree(stores / "acme", stores / "No Id")
+    (stores / "empty").mkdir()
+    (stores / "frozen" / "store.db").write_bytes(b"damage" * 1000)
+    with pyesdb.open(data.parent / "another", durability="os"):
+        pass
+    shutil.copytree(data.parent / "another" / "stores" / "default", stores / "foreign")
+    lost(data)
+    made = rebuild_catalog(data)
+    assert made.stores == ("acme", "default", "gone")
+    left = {Path(where).name: why for where, why in made.left}
+    assert set(left) == {"copy", "No Id", "empty", "frozen", "foreign"}
+    assert ("copy of another" in left["copy"], "another database" in left["foreign"]) == (
+        True,
+        True,
+    )
+    with pyesdb.open(data) as db:
+        assert list(db.list_stores()) == ["acme", "default", "gone"]
+    assert all((stores / name).exists() for name in left)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_one_that_is_interrupted_is_done_again(
+    data: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    before = seen(data)
+    unreadable(data)
+    rename, calls = os.rename, [0]
+
+    def dying(*args: Any) -> None:
+        calls[0] += 1
+        if calls[0] == step:
+            raise InterruptedError
+        rename(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rebuilding.os, "rename", dying)
+        with pytest.raises(InterruptedError):
+            rebuild_catalog(data)
+    with pytest.raises(pyesdb.Fault, match=COMMAND):
+        pyesdb.open(data)
+    rebuild_catalog(data)
+    assert seen(data) == before
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("breaking", [lost, unreadable, damaged])
+def test_errors_say_what_to_do(data: Path, breaking: Break, *, read_only: bool) -> None:
+    breaking(data)
+    with (
+        pytest.raises(pyesdb.Fault, match=COMMAND),
+        pyesdb.open(data, read_only=read_only) as db,
+    ):
+        db.list_stores()
+
+
+def test_the_commands(data: Path) -> None:
+    assert run_here("store", "verify", "$system", "--data", str(data)).out.startswith("$system: ok")
+    with pyesdb.open(data) as db:
+        checkpoint(catalog(data))
+        flip(catalog(data), catalog(data).read_bytes().index(b"of a template"))
+        found = verify_catalog(db)
+        assert not found.ok
+        assert all(COMMAND in problem.advice for problem in found.problems)
+    answer = run_here("doctor", str(data))
+    assert (answer.code, COMMAND in answer.out) == (1, True)
+    answer = run_here("doctor", "--rebuild-catalog", str(data), "--json")
+    assert [finding["level"] for finding in answer.documents] == ["ok", "hint"]
+    answer = run_here("doctor", "--rebuild-catalog", str(data))
+    assert (answer.code, "is whole" in answer.err) != (0, False)
+    rows = run_here("store", "verify", "--all", "--data", str(data), "--json").documents
+    assert [row["store"] for row in rows] == ["$system", "acme", "default", "frozen", "gone"]
+    assert all(row["ok"] for row in rows)
