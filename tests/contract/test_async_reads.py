@@ -16,6 +16,7 @@ import pytest
 import pyesdb
 from pyesdb import StreamState, select
 from pyesdb.embedded.aioevents import Loop
+from pyesdb.node import tuning
 from pyesdb.store.reads import Read
 from tests.contract.tools import new_events, one
 
@@ -371,5 +372,27 @@ def test_calls_go_on_while_stores_are_scavenged(play: Any) -> None:
         *results, _ = await asyncio.gather(*swept, other())
         assert [result.events for result in results] == [1, 1, 1]
         assert all(waited)
+
+    play(body)
+
+
+def test_calls_go_on_while_stores_are_updated(play: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered, waited = threading.Event(), list[bool]()
+    real = tuning.update_store
+
+    def update(*args: Any) -> Any:  # it may take minutes: it indexes what is stored
+        waited.append(answered.wait(5))
+        return real(*args)
+
+    async def body(db: Any, store: Any) -> None:
+        monkeypatch.setattr(tuning, "update_store", update)
+
+        async def other() -> None:
+            await store.version("s")
+            answered.set()
+
+        updates = [db.update_store("a", indexed_payload=[f"p{n}"]) for n in range(3)]
+        await asyncio.gather(*updates, other())
+        assert waited == [True] * 3
 
     play(body)

@@ -138,8 +138,8 @@ class AsyncDatabase:
 
     async def update_store(self, store_id: str, **settings: Unpack[StoreSettings]) -> StoreConfig:
         """See `Database.update_store`."""
-        node = self._core.node
-        return await self._in_pool(lambda: tuning.update_store(node, store_id, settings))
+        node = self._core.node  # apart: it may index what is stored
+        return await self._apart(lambda: tuning.update_store(node, store_id, settings))
 
     async def freeze_store(self, store_id: str) -> None:
         """See `Database.freeze_store`."""
@@ -154,7 +154,7 @@ class AsyncDatabase:
     async def save_template(self, name: str, **settings: Unpack[StoreSettings]) -> None:
         """See `Database.save_template`."""
         node = self._core.node
-        await self._in_pool(lambda: tuning.save_template(node, name, settings))
+        await self._apart(lambda: tuning.save_template(node, name, settings))
 
     async def templates(self) -> dict[str, StoreSettings]:
         """See `Database.templates`."""
