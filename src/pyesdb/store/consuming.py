@@ -81,8 +81,10 @@ class Consuming(Speaking):
 
     def take(self, owner: Owner) -> DeliveredEvent | None:
         """The next event that is claimed and that `owner` may have; raises what ended this."""
-        self.check()
-        return self.hands.take(owner)
+        hands = self.hands
+        if hands.shut or self._ended is not None or self.runtime.ended is not None:
+            self.check()
+        return hands.take(owner)
 
     def get(self, owner: Owner, waiter: Waiter, timeout_s: float | None) -> Steps:
         """The next event; None when the time has passed, or after `stop`."""

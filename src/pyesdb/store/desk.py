@@ -11,6 +11,7 @@ tells of what is committed.
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -98,6 +99,8 @@ def _place(waiter: Waiter) -> object:
 
 def last_words(desks: Iterable[Desks]) -> None:
     """The database closes: its consumers say the rest; wait for them, but not for long."""
+    if sys.is_finalizing():  # no other thread runs any more
+        return
     leaving = [consumer for those in desks for consumer in those.leave()]
     end = time.monotonic() + LAST_WORDS_S
     for consumer in leaving:

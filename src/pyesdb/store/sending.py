@@ -50,14 +50,16 @@ class Sending:
         """What is on its way; without words it says that the consumer left."""
         self._not_before = 0.0
         self.stopped = False
-        self._leaves_until = 0.0
-        """Until then it is tried to say that the consumer left; 0: it did not."""
+        self._left_at: float | None = None
+        """Since when it is tried to say that the consumer left (monotonic seconds)."""
+        self._repeats = False
+        """Whether all that is on its way is to be said once more."""
         self.tried = threading.Event()
         """Is set when the last words are stored, or could not be at once."""
 
     @property
     def _next_time(self) -> float:
-        if not self._leaves_until:
+        if self._left_at is None:
             return self._hands.next_time
         return inf if self._posted else self._not_before
 
@@ -83,14 +85,13 @@ class Sending:
     def leave(self) -> None:
         """Nobody is left to say the rest: say it from here, and that the consumer left well.
 
-        Nothing here waits, and whatever was on its way is said once more. It is tried until the
-        leases have run out.
+        Nothing here waits, or takes a lock of the hands: a task may be collected in there. What was
+        on its way is said once more. It is tried, ever less often, until the leases have run out.
         """
         if self.stopped:
             return
         self.tried.clear()
-        self._hands.unsay_all()
-        self._leaves_until = time.monotonic() + max(AGAIN_S, self._hands.lease_s)
+        self._left_at, self._repeats = time.monotonic(), True
         self.arm()
 
     def stop(self) -> None:
@@ -108,11 +109,15 @@ class Sending:
             return None
         hands = self._hands
         now = time.monotonic()
+        if self._repeats:
+            self._repeats = False
+            hands.unsay_all()
         hands.look_at_time()
-        waited = self._leaves_until or now >= hands.since + hands.send_after_s
+        left = self._left_at is not None
+        waited = left or now >= hands.since + hands.send_after_s
         if hands.unsaid and waited and now >= self._not_before:
             self._post(self._words)
-        elif self._leaves_until and now >= self._not_before:
+        elif left and now >= self._not_before:
             self._post(self._farewell)
         when = max(self._next_time, self._not_before)
         if when == inf:
@@ -163,7 +168,8 @@ class Sending:
         if isinstance(outcome, Refused):
             error = error_of(outcome)
         if error is not None or not isinstance(outcome, Done):
-            self._not_before = time.monotonic() + AGAIN_S
+            now = time.monotonic()
+            self._not_before = now + AGAIN_S + (now - self._left_at if self._left_at else 0)
             if said is not None:
                 self._hands.unsay(said)
         elif said is not None:
@@ -172,10 +178,10 @@ class Sending:
             self.stop()
         self._posted = None
         if error is not None:
-            if self._leaves_until:
+            if self._left_at is not None:
                 self.tried.set()
             logger.warning("acknowledgements are not stored yet: %s", error)
-        if self._leaves_until and self._not_before > self._leaves_until:
+        if self._left_at is not None and self._not_before > self._left_at + self._hands.lease_s:
             logger.warning("a consumer left without a word: what it held comes again")
             self.stop()
         self._told(error if isinstance(error, PyesdbError) else None)

@@ -111,7 +111,8 @@ class Speaking(Proposing):
                 "the consumer is closed: what it held was returned and comes again, so it is too "
                 "late to settle it"
             )
-        self._check_open()  # of a store that is gone nobody asks what was handled
+        if self.hands.shut:  # a store that is gone asks nobody what was handled
+            self._check_open()
 
     def _spoken(self) -> None:
         """It is sent in time, and may be in somebody's way no longer."""
@@ -154,10 +155,15 @@ class Speaking(Proposing):
         self.closed = True
         self.stop()
         self.hands.close()
+        if self.runtime.ended is not None or self._ended is not None:
+            self.sending.stop()
+            return
+        if self.over:  # its handle of the database is closed, and others are open
+            self.leave()
+            return
         try:
-            if self.runtime.ended is None and self._ended is None:
-                yield from self._goodbye(waiter)
-        except PyesdbError as error:  # one handle of several may be closed: the store goes on
+            yield from self._goodbye(waiter)
+        except PyesdbError as error:
             logger.warning("a consumer of %r left, its last words follow: %s", self.name, error)
             self.sending.leave()
         except BaseException:  # interrupted, or cancelled

@@ -7,6 +7,7 @@ for one that runs.
 
 import heapq
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -49,6 +50,8 @@ class Timer:
             return True
 
     def _start(self) -> bool:
+        if sys.is_finalizing():  # who starts a thread now may wait for it for ever
+            return False
         thread = threading.Thread(target=self._run, name="pyesdb-acks", daemon=True)
         try:
             thread.start()
