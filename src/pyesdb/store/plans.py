@@ -86,6 +86,8 @@ class Plan:
 
     def __init__(self, reader: Reader, selector: Selector) -> None:
         self.residual = False
+        self.sparse = False
+        """Whether a walk may pass over very many positions without a word: it is made in spans."""
         self.walks: list[Walk] = []
         names = _Names(reader, selector)
         self._revision: int | None = None
@@ -115,8 +117,9 @@ class Plan:
         )
         if streams is None:
             streams, ranges = _resolve(reader, ranges)
+        few = True  # positions of what is walked, or it is not known
         if tags:
-            driver, *others = _rarest_first(reader, [tag for tag in tags if tag is not None])
+            (driver, *others), few = _rarest_first(reader, [t for t in tags if t is not None])
             walks = [("pick_tag", (driver,))]
         elif payload:
             others = []
@@ -131,7 +134,7 @@ class Plan:
         for _, prefix in ranges:
             if prefix:
                 filters.add("and_stream_prefix", prefix, prefix + _TOP)
-        self._drive(walks, streams, types, filters)
+        self._drive(walks, streams, types, filters, few=few and bool(walks))
 
     def _drive(
         self,
@@ -139,6 +142,8 @@ class Plan:
         streams: list[int] | None,
         types: list[int] | None,
         filters: _Filters,
+        *,
+        few: bool,
     ) -> None:
         if not walks and streams is not None and len(streams) <= _STREAMS_MAX:
             if types is not None:
@@ -151,6 +156,7 @@ class Plan:
             walks = [("pick_type", (type_,)) for type_ in types]
         elif types is not None:
             filters.add("and_type", *types, count=len(types))
+        self.sparse |= bool(filters.text) and not few
         for name, before in walks or [("pick_any", ())]:
             self.walks.append(Walk(statement(name) + filters.text, before, filters.args))
 
@@ -247,8 +253,9 @@ def _resolve(
     return None, ranges
 
 
-def _rarest_first(reader: Reader, tags: list[int]) -> list[int]:
+def _rarest_first(reader: Reader, tags: list[int]) -> tuple[list[int], bool]:
+    """The tags in that order, and whether the first one is rare, or alone (then nobody counts)."""
     if len(tags) == 1:
-        return tags
-    counts = [(reader.all("count_tag", tag, 0, _NARROW)[0][0], tag) for tag in tags]
-    return [tag for _, tag in sorted(counts)]
+        return tags, True
+    counts = sorted([(reader.all("count_tag", tag, 0, _NARROW)[0][0], tag) for tag in tags])
+    return [tag for _, tag in counts], counts[0][0] < _NARROW

@@ -24,6 +24,8 @@ Until = Callable[[Reader], int | None] | None
 """The question for the last position of a read as of a moment."""
 
 _FIRST, _MOST = 64, 1024
+SPAN = 200_000
+"""Positions of one statement that may find nothing there: it cannot be stopped, and others wait."""
 
 
 class Source(Protocol):
@@ -330,13 +332,23 @@ class AllRead(Read):
         self._filtered = self._filtered or plan.residual
         return plan
 
-    def _found(self, reader: Reader, plan: Plan, wanted: int) -> list[int]:
-        """The next positions; planned anew when an index may have gone under the walk."""
-        found = plan.positions(reader, self._low, self._high, wanted, backwards=self._backwards)
+    def _found(self, reader: Reader, plan: Plan, wanted: int) -> tuple[list[int], int | None]:
+        """The next positions, and where the search stopped without having reached its end.
+
+        Planned anew when an index may have gone under the walk.
+        """
+        low, high = self._low, self._high
+        if plan.sparse and self._backwards:
+            low = max(low, high - SPAN - 1)
+        elif plan.sparse:
+            high = min(high, low + SPAN + 1)
+        found = plan.positions(reader, low, high, wanted, backwards=self._backwards)
         while self._selector is not None and plan.stale(reader):
             plan = self._plan = self._planned(reader, self._selector)
-            found = plan.positions(reader, self._low, self._high, wanted, backwards=self._backwards)
-        return found
+            found = plan.positions(reader, low, high, wanted, backwards=self._backwards)
+        if len(found) == wanted or (low, high) == (self._low, self._high):
+            return found, None
+        return found, low + 1 if self._backwards else high - 1
 
     def _rows(self, reader: Reader, wanted: int) -> Page:
         if self._plan is None:
@@ -345,9 +357,11 @@ class AllRead(Read):
             count = len(page.rows)
             last = page.rows[-1][0] if count else 0
         else:
-            found = self._found(reader, self._plan, wanted)
+            found, stop = self._found(reader, self._plan, wanted)
             page, count = fetch_at(reader, found)
             last = found[count - 1] if found else 0
+            if stop is not None and count == len(found):
+                last, count = stop, wanted
             page.rows.sort(key=_position, reverse=self._backwards)
         if self._backwards:
             self._high = last
