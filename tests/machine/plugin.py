@@ -74,7 +74,8 @@ class Recorder:
             tx = Tx(connection)
             chain = tx.state.chain
             if chain in self._nodes and chain not in self._ends:
-                identity = {k: tx.meta[k] for k in ("database", "store", "incarnation")}
+                names = ("database", "store", "incarnation", "created")
+                identity = {k: tx.meta[k] for k in names if k in tx.meta}
                 self._ends[chain] = (logical_digest(connection), identity)
             connection.execute("COMMIT")
         except Exception:  # noqa: BLE001  (a file that a test has damaged has no end)

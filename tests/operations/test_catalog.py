@@ -12,8 +12,10 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent, select
+from pyesdb.model.keys import Key
 from pyesdb.node import rebuilding
 from pyesdb.operations import doctor, rebuild_catalog, verify_catalog
+from pyesdb.sqlite import cipher
 from tests.cli.conftest import run_here
 from tests.contract.other import other
 from tests.contract.tools import everything
@@ -73,8 +75,9 @@ def seen(base: Path) -> dict[str, Any]:
         return {
             "stores": {
                 store_id: (
-                    info.incarnation, info.status, info.config.max_age, info.config.max_events,
-                    info.config.indexed_payload, everything(db.store(store_id)),
+                    info.incarnation, info.status, info.created, info.config.max_age,
+                    info.config.max_events, info.config.indexed_payload,
+                    everything(db.store(store_id)),
                 )
                 for store_id, info in db.list_stores().items()
             },
@@ -186,6 +189,18 @@ def test_what_is_no_store_of_it_stays_where_it_is(data: Path) -> None:
     with pyesdb.open(data) as db:
         assert list(db.list_stores()) == ["acme", "default", "gone"]
     assert all((stores / name).exists() for name in left)
+
+
+def test_a_store_whose_key_is_not_there_is_waited_for(data: Path) -> None:
+    """Else the catalog would be whole without it, and never be made anew."""
+    check = cipher.check_path(data / "stores" / "acme" / "store.db")
+    cipher.write_check(check.with_name("store.db"), cipher.new_check(Key(bytes(32))))
+    lost(data)
+    with pytest.raises(pyesdb.AccessDenied):
+        rebuild_catalog(data)
+    assert not catalog(data).exists()
+    check.unlink()
+    assert "acme" in rebuild_catalog(data).stores
 
 
 @pytest.mark.parametrize("step", [1, 2])

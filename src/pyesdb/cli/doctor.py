@@ -73,6 +73,6 @@ def _rebuild(directory: str | None) -> "list[Finding]":
         advice = "delete it when nothing is missed"
         findings.append(Finding("catalog", "hint", f"the damaged one is in {made.kept}", advice))
     for where, why in made.left:
-        advice = "it stays where it is, and is no store now: mend it, then rebuild again"
+        advice = "it stays there, and is no store now: restore a backup of it, or move it away"
         findings.append(Finding("catalog", "problem", f"{where}: {why}", advice))
     return findings

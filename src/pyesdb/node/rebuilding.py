@@ -1,7 +1,7 @@
 """A catalog made anew of the stores that are there, when `$system` is lost or damaged.
 
 Each store's file says whose it is: database, incarnation, the settings that its machine knows, and
-whether it is frozen. The rest (other settings, templates, times) is taken from the old catalog as
+whether it is frozen. The rest (other settings, templates) is taken from the old catalog as
 far as that can be read. Stores come as recovered ones, under their incarnation, so that tokens and
 cursors stay true; positions begin far behind every old one, so none is given twice.
 
@@ -20,7 +20,7 @@ import msgspec
 from pyesdb.config import settings as table
 from pyesdb.config.keys import KeySource
 from pyesdb.model.commands import append_events, stream_append
-from pyesdb.model.errors import Internal, PyesdbError, RequestError
+from pyesdb.model.errors import Corrupt, Internal, RequestError
 from pyesdb.model.events import NewEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.model.limits import POSITION_MAX
@@ -75,7 +75,8 @@ class _Found(msgspec.Struct, frozen=True):
 def rebuild_catalog(base: Path, keys: KeySource | None) -> Rebuilt:
     """Put a new catalog in the place of one that is lost or damaged; nobody has the database open.
 
-    Raises RequestError when the catalog is whole, DatabaseLocked, DatabaseNotFound, AccessDenied.
+    Raises RequestError when the catalog is whole, DatabaseLocked, DatabaseNotFound, AccessDenied
+    (a store's key); then nothing has happened.
     """
     ring = Keyring(keys)
     with closed_here(base):
@@ -100,7 +101,7 @@ def _refuse_good(layout: Layout, marker: Marker, ring: Keyring) -> None:
 
 
 def _rebuild(layout: Layout, marker: Marker, ring: Keyring) -> Rebuilt:
-    old = surviving.read(layout.file(SYSTEM), ring.of(SYSTEM))
+    old = surviving.read(layout.file(SYSTEM), ring.of(SYSTEM), marker.database)
     left: list[tuple[str, str]] = []
     found = list(_stores(layout, marker, ring, left))
     first = max([old.position, *(max(f.incarnation, f.revision) for f in found)], default=0)
@@ -148,7 +149,11 @@ def _put(layout: Layout, draft: Path) -> str:
 def _stores(
     layout: Layout, marker: Marker, ring: Keyring, left: list[tuple[str, str]]
 ) -> Iterator[_Found]:
-    """Every store whose file says that it is one of this database, each history once."""
+    """Every store whose file says that it is one of this database, each history once.
+
+    What keeps one from being read that is not damaged (a key, a right, a newer format) is raised:
+    a catalog without it would be whole, and never be made anew.
+    """
     known: set[int] = set()
     places = [(path, path.name, False) for path in sorted(layout.stores.iterdir())]
     places += [(path, path.name.partition(".")[0], True) for path in sorted(layout.trash.iterdir())]
@@ -159,7 +164,7 @@ def _stores(
             found = _look(path / "store.db", check_store_id(store_id), marker, ring, trashed)
             if found.incarnation in known:
                 raise RequestError("it is a copy of another store that is there")
-        except (PyesdbError, *files.FAILURES, msgspec.MsgspecError) as error:
+        except (RequestError, Corrupt, msgspec.MsgspecError) as error:
             left.append((str(path), str(error)))
             continue
         known.add(found.incarnation)
@@ -167,6 +172,8 @@ def _stores(
 
 
 def _look(path: Path, store_id: str, marker: Marker, ring: Keyring, trashed: bool) -> _Found:  # noqa: FBT001
+    if not path.exists():
+        raise RequestError(f"there is no {path.name} in it")
     reader = Reader(path, read_only=False, keys=ring.of(store_id))
     try:
         with files.typed_errors(path):
@@ -183,7 +190,7 @@ def _look(path: Path, store_id: str, marker: Marker, ring: Keyring, trashed: boo
         trashed or bool(meta.get("sealed", 0)),
         bool(meta.get("frozen", 0)),
         cipher.read_check(path) is not None,
-        first[0][5] if first else now_us(),
+        meta.get("created") or (first[0][5] if first else now_us()),  # not in every older file
         table.from_machine(msgspec.msgpack.decode(meta.get("settings", b"\x80"))),
     )
 

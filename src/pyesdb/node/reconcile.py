@@ -199,8 +199,18 @@ def _make(node: Node, record: c.Record) -> bool:
     control = node.control_of(record)
     if record.draft:
         return _place_draft(node, record, control)
-    make_file(layout, store_id, record.incarnation, node.database, control, key)
+    make_file(layout, _identity(node, record), control, key)
     return True
+
+
+def _identity(node: Node, record: c.Record) -> dict[str, int | str]:
+    """What a store's file says of whose it is: enough to make the catalog anew (rebuilding)."""
+    return {
+        "database": node.database,
+        "store": record.store_id,
+        "incarnation": record.incarnation,
+        "created": record.created,
+    }
 
 
 def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
@@ -209,13 +219,8 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
     path = draft / "store.db"
     if not path.exists():
         return False
-    identity = {
-        "database": node.database,
-        "store": record.store_id,
-        "incarnation": record.incarnation,
-    }
     keys = node.keys.of(record.store_id)
-    adopt(path, identity, frozen=control.frozen, keys=keys)
+    adopt(path, _identity(node, record), frozen=control.frozen, keys=keys)
     alone.commit_into(path, alone.configured(control), keys)
     hook("draft identified")
     files.sync(path)
@@ -228,21 +233,11 @@ def _place_draft(node: Node, record: c.Record, control: Control) -> bool:
 
 
 def make_file(
-    layout: Layout,
-    store_id: str,
-    incarnation: int,
-    database: str,
-    control: Control,
-    key: Key | None = None,
+    layout: Layout, identity: dict[str, int | str], control: Control, key: Key | None = None
 ) -> None:
     """A store's directory with its file, complete and durable, under the store's lock."""
-    folder = layout.folder(store_id)
-    draft = layout.stores / f".{store_id}.{incarnation}.new"
-    identity: dict[str, int | str] = {
-        "database": database,
-        "store": store_id,
-        "incarnation": incarnation,
-    }
+    folder = layout.folder(str(identity["store"]))
+    draft = layout.stores / f".{folder.name}.{identity['incarnation']}.new"
     with _given_up_on_error(draft, folder):
         _fill(draft, identity, control, key)
         hook("file made")

@@ -1,7 +1,7 @@
 """What can still be read of a damaged catalog: from both ends towards the damage.
 
-What must never happen here: an error, or a change to the file. What is read tells how stores were
-set up, never which stores there are.
+What must never happen here: an error, a change to the file, or a word of another database's
+catalog believed. What is read tells how stores were set up, never which stores there are.
 """
 
 from pathlib import Path
@@ -44,10 +44,10 @@ class _Source:
         return question(self._reader)
 
 
-def read(path: Path, keys: Keys) -> Old:
-    """What a catalog says, as far as it can be read; nothing when it is not there."""
+def read(path: Path, keys: Keys, database: str) -> Old:
+    """What the catalog of a database says, as far as it can be read; nothing when it is lost."""
     fold = Fold()
-    events = _events(path, keys) if path.exists() else []
+    events = _events(path, keys, database) if path.exists() else []
     for event in events:
         try:
             fold.add(event)
@@ -61,17 +61,22 @@ def read(path: Path, keys: Keys) -> Old:
     )
 
 
-def _events(path: Path, keys: Keys) -> list[RecordedEvent]:
+def _events(path: Path, keys: Keys, database: str) -> list[RecordedEvent]:
     try:
         reader = Reader(path, read_only=False, keys=keys)
     except PyesdbError as error:
         logger.warning("%s: nothing of it can be read: %s", path, error)
         return []
     try:
+        if files.identity_of(reader.connection).get("database") != database:
+            return []
         source = _Source(reader)
         front = _pages(reader, source, "all_forwards", 0)
         last = front[-1].position if front else 0
         return front + _pages(reader, source, "all_backwards", last)[::-1]
+    except _BROKEN as error:
+        logger.warning("%s: it does not say whose it is: %s", path, error)
+        return []
     finally:
         reader.connection.close()
 

@@ -39,7 +39,12 @@ def make_system(node: reconcile.Node, path: Path) -> None:
         if any(not name.startswith(".") for name in os.listdir(node.layout.stores)):
             raise lost(path)
         control, key = Control(1, {}, frozen=False), node.keys.for_new(SYSTEM)
-        reconcile.make_file(node.layout, SYSTEM, 0, node.database, control, key)
+        identity: dict[str, int | str] = {
+            "database": node.database,
+            "store": SYSTEM,
+            "incarnation": 0,
+        }
+        reconcile.make_file(node.layout, identity, control, key)
     finally:
         # one C call, so no signal can come between; and on a thread that signals leave alone
         _thread.start_new_thread(lock.release, (owner,))

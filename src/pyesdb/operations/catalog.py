@@ -30,11 +30,12 @@ def rebuild_catalog(
     """Make a new catalog of the stores that are there, in place of one that is lost or damaged.
 
     Stores keep id, history (tokens and cursors stay true), freeze, and the settings that their file
-    knows; what is in the trash stays in it. Other settings, templates and times of creation come
-    from the old catalog as far as it can be read, and are defaults otherwise. The audit begins
-    anew. A damaged catalog is moved to `trash/`, and stays there. `config` is that of `open` (keys
-    of encrypted stores). A crash leaves no catalog: call it again.
-    Raises RequestError when the catalog is whole, DatabaseLocked when somebody has it open.
+    knows; what is in the trash stays in it. Other settings and templates come from the old catalog
+    as far as it can be read, and are defaults otherwise. The audit begins anew. A damaged catalog
+    is moved to `trash/`, and stays there. `config` is that of `open` (keys of encrypted stores). A
+    crash leaves no catalog: call it again.
+    Raises RequestError when the catalog is whole, DatabaseLocked when somebody has it open,
+    AccessDenied when a store's key was not given; then nothing has happened.
     """
     base, keys = closed_target(directory, config)
     return rebuilding.rebuild_catalog(base, keys)
