@@ -132,7 +132,11 @@ class Consumer(Iterator[DeliveredEvent]):
         return event
 
     def get(self, timeout: Duration | None = None) -> DeliveredEvent | None:
-        """The next event; None when `timeout` (seconds, None: no limit) passes, or after `stop`."""
+        """The next event; None when `timeout` (seconds, None: no limit) passes, or after `stop`.
+
+        It limits the wait for what is not stored yet. To claim what is stored may take a second
+        longer, where others write or another process has the store.
+        """
         return self._next(wait_s(timeout))
 
     def handling(self, event: DeliveredEvent) -> Handling:
