@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent
+from pyesdb.operations import rebuild_catalog
 from pyesdb.sqlite import cipher
 from tests.encryption.conftest import A, B, Open
 
@@ -256,3 +258,20 @@ def test_the_key_is_not_taken_for_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(cipher.apsw, "Connection", elsewhere)
     with pytest.raises(pyesdb.AccessDenied, match="was opened with the VFS"):
         files.create(tmp_path / "store.db", {"store": "x"}, Key(b"k" * 32))
+
+
+def test_a_catalog_made_anew_needs_the_keys_and_is_encrypted(
+    open_db: Open, data_dir: Path, keys: dict[str, Any]
+) -> None:
+    keys["$system"] = B
+    with open_db() as db:
+        fill(db.create_store("x"), 2)
+    shutil.rmtree(data_dir / "stores" / "$system")
+    with pytest.raises(pyesdb.AccessDenied, match="no key was given"):
+        rebuild_catalog(data_dir)
+    config = {"encryption": {"key": keys.get}}
+    assert rebuild_catalog(data_dir, config=config).stores == ("default", "x")
+    assert cipher.read_check(data_dir / "stores" / "$system" / "store.db") is not None
+    with open_db() as db:
+        read_all_of(db.store("x"))
+    assert found_in(data_dir / "stores" / "$system", [b"StoreRecovered", *SECRETS]) == []
