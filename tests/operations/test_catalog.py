@@ -13,9 +13,9 @@ import pytest
 import pyesdb
 from pyesdb import NewEvent, select
 from pyesdb.model.keys import Key
-from pyesdb.node import rebuilding
+from pyesdb.node import rebuilding, reconcile
 from pyesdb.operations import doctor, rebuild_catalog, verify_catalog
-from pyesdb.sqlite import cipher
+from pyesdb.sqlite import cipher, files
 from tests.cli.conftest import run_here
 from tests.contract.other import other
 from tests.contract.tools import everything
@@ -255,3 +255,180 @@ def test_the_commands(data: Path) -> None:
     rows = run_here("store", "verify", "--all", "--data", str(data), "--json").documents
     assert [row["store"] for row in rows] == ["$system", "acme", "default", "frozen", "gone"]
     assert all(row["ok"] for row in rows)
+
+
+def in_pages(db: Any, count: int = 30) -> None:
+    """So much that damage to one event leaves those before and behind it."""
+    for n in range(count):
+        db.save_template(f"t{count}-{n}", description=f"number {n} " * 40)
+
+
+def break_at(base: Path, what: bytes) -> None:
+    checkpoint(catalog(base))
+    flip(catalog(base), catalog(base).read_bytes().index(what))
+
+
+def test_a_catalog_of_another_database_says_nothing_of_our_stores(tmp_path: Path) -> None:
+    """Machines that are set up alike give the same incarnations to different stores."""
+    for name, max_count in (("ours", None), ("theirs", 2)):
+        with pyesdb.open(tmp_path / name, durability="os") as db:
+            db.save_template("small", max_count=2)
+            db.create_store("orders", max_count=max_count or 1000)
+            db.store("orders").append("s", [NewEvent("E")] * 9)
+    ours = tmp_path / "ours"
+    lost(ours)
+    shutil.copytree(tmp_path / "theirs" / "stores" / "$system", catalog(ours).parent)
+    assert rebuild_catalog(ours).templates == ()
+    with pyesdb.open(ours) as db:
+        assert db.get_store_config("orders").max_count == 1000
+        db.store("orders").scavenge()
+        assert len(db.store("orders").read("s").to_list()) == 9
+
+
+def test_what_a_file_knows_is_newer_than_what_is_left_of_the_catalog(data_dir: Path) -> None:
+    with pyesdb.open(data_dir, durability="os") as db:
+        db.save_template("small", max_events=50, max_streams=7)
+        db.create_store("a", max_count=2, timeout=7, max_age=60, template="small")
+        in_pages(db, 30)
+        db.update_store(
+            "a", max_count=None, max_age=90, max_events=80, description="a new page " * 40
+        )
+        in_pages(db, 31)
+        db.store("a").append("s", [NewEvent("E")] * 20)
+    break_at(data_dir, b"a new page a new page")
+    made = rebuild_catalog(data_dir)
+    assert {"small", "t30-0", "t31-30"} <= set(made.templates)
+    with pyesdb.open(data_dir) as db:
+        config = db.get_store_config("a")
+        assert (config.max_count, config.max_age, config.max_events) == (None, 90, 80)
+        assert (config.max_streams, config.timeout, config.description) == (7, 7, "")
+        assert db.list_stores()["a"].template == "small"
+        db.store("a").scavenge()
+        assert len(db.store("a").read("s").to_list()) == 20
+        db.save_template("small", max_events=50, max_streams=8)
+        config = db.get_store_config("a")
+        assert (config.max_events, config.max_streams) == (80, 8)
+
+
+def test_a_freeze_that_had_not_reached_the_file_holds(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The catalog is the newer one."""
+
+    class Died(BaseException):
+        pass
+
+    def hook(at: str) -> None:
+        if at == "noted StoreFrozen":
+            raise Died
+
+    with pyesdb.open(data) as db:
+        in_pages(db)
+        with monkeypatch.context() as patch:
+            patch.setattr(reconcile, "hook", hook)
+            with pytest.raises(Died):
+                db.freeze_store("acme")
+    break_at(data, b"number 15 number 15")
+    rebuild_catalog(data)
+    with pyesdb.open(data) as db, pytest.raises(pyesdb.StoreFrozen):
+        db.store("acme").append("s", NewEvent("E"))
+
+
+def test_one_that_is_mended_is_taken_in_by_the_next_rebuild(data: Path) -> None:
+    before = seen(data)
+    file = data / "stores" / "default" / "store.db"
+    good = file.read_bytes()
+    file.write_bytes(b"damage" * 1000)
+    lost(data)
+    assert [Path(where).name for where, _ in rebuild_catalog(data).left] == ["default"]
+    file.write_bytes(good)
+    assert rebuild_catalog(data).left == ()
+    assert seen(data) == before
+    with pytest.raises(pyesdb.RequestError, match="is whole"):
+        rebuild_catalog(data)
+
+
+@pytest.mark.parametrize("name", ["acme", "$system"])
+def test_what_cannot_be_read_at_this_moment_ends_it(
+    data: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the key is not offered: nobody can say whether it is damaged."""
+    unreadable(data)
+    content = catalog(data).read_bytes()
+    connect = files.open_reader
+
+    def refused(path: Path, **how: Any) -> Any:
+        if path.parent.name == name:
+            raise pyesdb.AccessDenied("none of the keys fits")
+        return connect(path, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "open_reader", refused)
+        with pytest.raises(
+            pyesdb.AccessDenied, match=r"none of the keys fits.*nothing was changed"
+        ):
+            rebuild_catalog(data)
+    assert catalog(data).read_bytes() == content
+    assert rebuild_catalog(data).left == ()
+
+
+def test_the_marker_of_another_database_costs_no_catalog(data: Path) -> None:
+    with pyesdb.open(data.parent / "another", durability="os"):
+        pass
+    marker, own = data / "pyesdb.json", (data / "pyesdb.json").read_bytes()
+    before, content = seen(data), catalog(data).read_bytes()
+    shutil.copy(data.parent / "another" / "pyesdb.json", marker)
+    with pytest.raises(pyesdb.Fault, match=r"pyesdb\.json is that of another"):
+        pyesdb.open(data)
+    with pytest.raises(pyesdb.RequestError, match=r"so is the catalog.*put its own one back"):
+        rebuild_catalog(data)
+    assert catalog(data).read_bytes() == content
+    marker.write_bytes(own)
+    assert seen(data) == before
+
+
+def test_stores_of_which_none_can_be_read_are_not_forgotten(data: Path) -> None:
+    for file in data.glob("*/*/store.db"):
+        file.write_bytes(b"damage" * 1000)
+    with pytest.raises(pyesdb.RequestError, match=r"no store in .* can be read"):
+        rebuild_catalog(data)
+
+
+@pytest.mark.parametrize("step", ["noted StoreRemoved", "in the trash", "noted StoreErased"])
+def test_an_erasure_that_was_cut_short_is_done(
+    data: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    class Died(BaseException):
+        pass
+
+    def hook(at: str) -> None:
+        if at == step:
+            raise Died
+
+    with pyesdb.open(data) as db:
+        in_pages(db)
+        with monkeypatch.context() as patch:
+            patch.setattr(reconcile, "hook", hook)
+            with pytest.raises(Died):
+                db.remove_store("acme", purge=True)
+    break_at(data, b"number 15 number 15")
+    made = rebuild_catalog(data)
+    assert made.stores == ("default", "frozen", "gone")
+    assert len(made.trash) == 1
+    with pyesdb.open(data) as db:
+        assert [found.store_id for found in db.trash()] == ["gone"]
+        assert "acme" not in db.list_stores()
+        assert not [
+            path for path in data.glob("*/*") if path.name.startswith("acme") and path.is_dir()
+        ]
+        db.create_store("acme")
+
+
+def test_a_change_of_key_that_was_cut_short_is_settled_first(data: Path) -> None:
+    """The directory is not in its place."""
+    before = seen(data)
+    (data / "swap").mkdir(exist_ok=True)
+    (data / "stores" / "acme").rename(data / "swap" / "acme.old")
+    lost(data)
+    assert rebuild_catalog(data).left == ()
+    assert seen(data) == before

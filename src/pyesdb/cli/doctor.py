@@ -73,6 +73,9 @@ def _rebuild(directory: str | None) -> "list[Finding]":
         advice = "delete it when nothing is missed"
         findings.append(Finding("catalog", "hint", f"the damaged one is in {made.kept}", advice))
     for where, why in made.left:
-        advice = "it stays there, and is no store now: restore a backup of it, or move it away"
+        advice = (
+            "it is no store now: mend it, then rebuild again before the database is opened "
+            "(a store that is made under its id moves it to trash/)"
+        )
         findings.append(Finding("catalog", "problem", f"{where}: {why}", advice))
     return findings

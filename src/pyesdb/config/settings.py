@@ -242,18 +242,16 @@ def from_machine(found: Mapping[str, Any]) -> dict[str, Any]:
     return checked({k: v for k, v in said.items() if as_tuple(v) != as_tuple(BY_NAME[k].default)})
 
 
+MACHINE = (
+    "max_events", "max_bytes", "max_streams", "max_event_bytes", "max_append_events",
+    "max_append_bytes", "max_age", "max_count", "snapshots_keep", "dedup_window", "indexed_payload",
+)  # fmt: skip
+"""What the machine must know: these are in a store's file."""
+
+
 def for_machine(config: StoreConfig) -> dict[str, Any]:
     """The part of a store's settings that enters its log, in the machine's units."""
-    return {
-        "max_events": config.max_events,
-        "max_bytes": config.max_bytes,
-        "max_streams": config.max_streams,
-        "max_event_bytes": config.max_event_bytes,
-        "max_append_events": config.max_append_events,
-        "max_append_bytes": config.max_append_bytes,
-        "max_age": None if config.max_age is None else round(config.max_age * 1e6),
-        "max_count": config.max_count,
-        "snapshots_keep": config.snapshots_keep,
-        "dedup_window": round(config.dedup_window * 1e6),
-        "indexed_payload": list(config.indexed_payload),
-    }
+    found: dict[str, Any] = {name: getattr(config, name) for name in MACHINE}
+    for name in _MICROSECONDS:
+        found[name] = None if found[name] is None else round(found[name] * 1e6)
+    return found | {"indexed_payload": list(config.indexed_payload)}

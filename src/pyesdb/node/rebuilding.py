@@ -6,7 +6,7 @@ far as that can be read. Stores come as recovered ones, under their incarnation,
 cursors stay true; positions begin far behind every old one, so none is given twice.
 
 What must never happen here: a good catalog replaced, a store's file changed, the damaged catalog
-deleted, a new catalog in place that is not complete.
+deleted, a new catalog in place that is not complete, or that forgets a store which is there.
 """
 
 import os
@@ -20,24 +20,25 @@ import msgspec
 from pyesdb.config import settings as table
 from pyesdb.config.keys import KeySource
 from pyesdb.model.commands import append_events, stream_append
-from pyesdb.model.errors import Corrupt, Internal, RequestError
+from pyesdb.model.errors import Internal, RequestError
 from pyesdb.model.events import NewEvent, new_events
 from pyesdb.model.ids import uuid7_bytes
-from pyesdb.model.limits import POSITION_MAX
-from pyesdb.model.names import SYSTEM, check_store_id
+from pyesdb.model.names import SYSTEM
 from pyesdb.node import alone, surviving
 from pyesdb.node import catalog as c
 from pyesdb.node.actor import actor
 from pyesdb.node.keyring import Keyring
-from pyesdb.node.layout import Layout, Marker, lock_database, make_folders, prepare
+from pyesdb.node.layout import MARKER, Layout, Marker, lock_database, make_folders, prepare
 from pyesdb.node.registry import closed_here
-from pyesdb.sqlite import cipher, files
+from pyesdb.node.survey import Found, Survey, survey
+from pyesdb.node.surviving import Old
+from pyesdb.sqlite import files, swap
 from pyesdb.store.adopting import begin_behind
 from pyesdb.store.applier import Applier, Control
-from pyesdb.store.readers import Reader
 from pyesdb.store.verify import verify_file
 from pyesdb.telemetry.clock import now_us
 
+Identity = dict[str, int | str]
 _APART = 1_000_000
 """How far behind every position that is known the new ones begin: the newest may not be known."""
 _TOGETHER = 100
@@ -59,24 +60,12 @@ class Rebuilt(msgspec.Struct, frozen=True):
     kept: str
 
 
-class _Found(msgspec.Struct, frozen=True):
-    """A store that is there: its id, where it lies, and what its file says."""
-
-    store_id: str
-    incarnation: int
-    revision: int
-    removed: bool
-    frozen: bool
-    encrypted: bool
-    created: int
-    settings: dict[str, Any]
-
-
 def rebuild_catalog(base: Path, keys: KeySource | None) -> Rebuilt:
     """Put a new catalog in the place of one that is lost or damaged; nobody has the database open.
 
-    Raises RequestError when the catalog is whole, DatabaseLocked, DatabaseNotFound, AccessDenied
-    (a store's key); then nothing has happened.
+    Raises RequestError when the catalog is whole or the marker is another database's;
+    DatabaseLocked, DatabaseNotFound; AccessDenied, NewerFormat, Unavailable for a store that cannot
+    be read at this moment: then nothing was changed.
     """
     ring = Keyring(keys)
     with closed_here(base):
@@ -84,32 +73,55 @@ def rebuild_catalog(base: Path, keys: KeySource | None) -> Rebuilt:
         make_folders(layout)
         lock = lock_database(layout, exclusive=True, writable=True)
         try:
-            _refuse_good(layout, marker, ring)
             return _rebuild(layout, marker, ring)
         finally:
             if lock is not None:
                 lock.close()
 
 
-def _refuse_good(layout: Layout, marker: Marker, ring: Keyring) -> None:
+def _refuse_needless(
+    layout: Layout, identity: Identity, ring: Keyring, found: Survey, old: Old
+) -> None:
+    """A catalog is whole if it is not damaged and knows every store that is there."""
     path = layout.file(SYSTEM)
-    if not path.exists():
-        return
-    identity = {"database": marker.database, "store": SYSTEM, "incarnation": 0}
-    if verify_file(path, identity, keys=ring.of(SYSTEM)).ok:
+    known = old.records.keys() | old.erased
+    unknown = [store for store in found.stores if store.incarnation not in known]
+    if not unknown and path.exists() and verify_file(path, identity, keys=ring.of(SYSTEM)).ok:
         raise RequestError(f"the catalog, {path}, is whole: it is not replaced")
 
 
+def _refuse_strange(layout: Layout, marker: Marker, found: Survey, old: Old) -> None:
+    """Where no directory is a store of this database, a new catalog would know nothing."""
+    if found.stores or not found.left:
+        return
+    if found.foreign:
+        also = ", and so is the catalog" if old.database in found.foreign else ""
+        raise RequestError(
+            f"no store in {layout.stores} is of database {marker.database}, they are of "
+            f"{', '.join(sorted(found.foreign))}{also}: {layout.base / MARKER} is that of another "
+            "database, put its own one back"
+        )
+    raise RequestError(
+        f"no store in {layout.stores} can be read ({found.left[0][1]}): restore backups into a new "
+        "directory, or move what is there away and keep it, then call again"
+    )
+
+
 def _rebuild(layout: Layout, marker: Marker, ring: Keyring) -> Rebuilt:
+    with files.typed_errors(layout.swap):
+        for store_id in swap.unfinished(layout.base):  # else one between two places is not there
+            swap.settle(layout.folder(store_id))
+    identity: Identity = {"database": marker.database, "store": SYSTEM, "incarnation": 0}
+    seen = survey(layout, marker.database, ring)
     old = surviving.read(layout.file(SYSTEM), ring.of(SYSTEM), marker.database)
-    left: list[tuple[str, str]] = []
-    found = list(_stores(layout, marker, ring, left))
+    _refuse_needless(layout, identity, ring, seen, old)
+    _refuse_strange(layout, marker, seen, old)
+    found = [_as_removed(store, old) for store in seen.stores]
     first = max([old.position, *(max(f.incarnation, f.revision) for f in found)], default=0)
     draft = layout.stores / f".{SYSTEM}.0.new"  # swept by the next open if this one dies
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     try:
-        identity = {"database": marker.database, "store": SYSTEM, "incarnation": 0}
         _fill(draft / "store.db", identity, ring, first + _APART, _changes(found, old))
         proof = verify_file(draft / "store.db", identity, keys=ring.of(SYSTEM))
         if not proof.ok:
@@ -121,11 +133,12 @@ def _rebuild(layout: Layout, marker: Marker, ring: Keyring) -> Rebuilt:
         kept = _put(layout, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+    in_trash = [f for f in found if f.removed and f.incarnation not in old.erased]
     return Rebuilt(
         tuple(f.store_id for f in found if not f.removed),
-        tuple(f"{f.store_id}.{f.incarnation}" for f in found if f.removed),
+        tuple(f"{f.store_id}.{f.incarnation}" for f in in_trash),
         tuple(sorted(old.templates)),
-        tuple(left),
+        tuple(seen.left),
         kept,
     )
 
@@ -143,89 +156,50 @@ def _put(layout: Layout, draft: Path) -> str:
     return kept
 
 
-# -- what is there
-
-
-def _stores(
-    layout: Layout, marker: Marker, ring: Keyring, left: list[tuple[str, str]]
-) -> Iterator[_Found]:
-    """Every store whose file says that it is one of this database, each history once.
-
-    What keeps one from being read that is not damaged (a key, a right, a newer format) is raised:
-    a catalog without it would be whole, and never be made anew.
-    """
-    known: set[int] = set()
-    places = [(path, path.name, False) for path in sorted(layout.stores.iterdir())]
-    places += [(path, path.name.partition(".")[0], True) for path in sorted(layout.trash.iterdir())]
-    for path, store_id, trashed in places:
-        if path.name.startswith(".") or store_id == SYSTEM or ".unknown." in path.name:
-            continue
-        try:
-            found = _look(path / "store.db", check_store_id(store_id), marker, ring, trashed)
-            if found.incarnation in known:
-                raise RequestError("it is a copy of another store that is there")
-        except (RequestError, Corrupt, msgspec.MsgspecError) as error:
-            left.append((str(path), str(error)))
-            continue
-        known.add(found.incarnation)
-        yield found
-
-
-def _look(path: Path, store_id: str, marker: Marker, ring: Keyring, trashed: bool) -> _Found:  # noqa: FBT001
-    if not path.exists():
-        raise RequestError(f"there is no {path.name} in it")
-    reader = Reader(path, read_only=False, keys=ring.of(store_id))
-    try:
-        with files.typed_errors(path):
-            meta: dict[str, Any] = dict(reader.all("meta"))
-            first = reader.all("all_forwards", 0, POSITION_MAX, 1)
-    finally:
-        reader.connection.close()
-    if meta.get("database") != marker.database:
-        raise RequestError("it belongs to another database")
-    return _Found(
-        store_id,
-        meta["incarnation"],
-        meta.get("revision", 0),
-        trashed or bool(meta.get("sealed", 0)),
-        bool(meta.get("frozen", 0)),
-        cipher.read_check(path) is not None,
-        meta.get("created") or (first[0][5] if first else now_us()),  # not in every older file
-        table.from_machine(msgspec.msgpack.decode(meta.get("settings", b"\x80"))),
-    )
-
-
 # -- the new one
 
 
-def _changes(found: list[_Found], old: surviving.Old) -> Iterator[list[c.Change]]:
+def _as_removed(store: Found, old: Old) -> Found:
+    """An erasure is a promise, also when it was cut short before it had moved a file."""
+    return (
+        msgspec.structs.replace(store, removed=True) if store.incarnation in old.erased else store
+    )
+
+
+def _changes(found: list[Found], old: Old) -> Iterator[list[c.Change]]:
     """The events of each stream. What was removed before comes first under its id."""
-    for name, settings in sorted(old.templates.items()):
-        yield [(c.template_stream(name), -1, c.TEMPLATE_SAVED, {"settings": settings})]
+    for name, template in sorted(old.templates.items()):
+        data = {"settings": template.settings}
+        yield [(c.template_stream(name), -1, c.TEMPLATE_SAVED, data)]
     streams: dict[str, list[c.Change]] = {}
     for store in sorted(found, key=lambda f: (not f.removed, f.incarnation)):
-        known = old.records.get(store.incarnation)
         stream = c.store_stream(store.store_id)
-        changes = streams.setdefault(stream, [])
-        data: dict[str, Any] = {
-            "incarnation": store.incarnation,
-            "from": "" if known is None else known.trashed_as,
-            "record": _record(store, known, old),
-        }
-        changes.append((stream, -1, c.RECOVERED, data))
-        if store.removed:
-            until = known.trash_until if known is not None and known.in_trash else 0
-            data = {
-                "incarnation": store.incarnation,
-                "purge": False,
-                "trash_until": until or now_us() + _KEEP_US,
-            }
-            changes.append((stream, -1, c.REMOVED, data))
+        streams.setdefault(stream, []).extend(
+            (stream, -1, kind, {"incarnation": store.incarnation, **data})
+            for kind, data in _life(store, old)
+        )
     yield from streams.values()
 
 
-def _record(store: _Found, known: c.Record | None, old: surviving.Old) -> dict[str, Any]:
-    """What the catalog says of a store from its creation on."""
+def _life(store: Found, old: Old) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What happened to a store, as the new catalog tells it."""
+    known = old.records.get(store.incarnation)
+    trashed_as = "" if known is None else known.trashed_as
+    yield c.RECOVERED, {"from": trashed_as, "record": _record(store, known, old)}
+    if not store.removed:
+        return
+    until = known.trash_until if known is not None and known.in_trash else 0
+    yield c.REMOVED, {"purge": False, "trash_until": until or now_us() + _KEEP_US}
+    if store.incarnation in old.erased:
+        yield c.ERASED, {}  # the next open deletes it
+
+
+def _record(store: Found, known: c.Record | None, old: Old) -> dict[str, Any]:
+    """What the catalog says of a store from its creation on.
+
+    Of what both know, the newer one is believed: the file may have a change whose event was lost,
+    the catalog one that had not reached the file.
+    """
     data: dict[str, Any] = {
         "created": store.created,
         "settings": store.settings,
@@ -236,17 +210,35 @@ def _record(store: _Found, known: c.Record | None, old: surviving.Old) -> dict[s
     }
     if known is None:
         return data
-    data |= {"created": known.created, "settings": known.settings, "server": known.server}
-    if known.template in old.templates:
+    template = old.templates.get(known.template or "")
+    data |= {"created": known.created, "server": known.server}
+    data["settings"] = _settings(store, known, template)
+    if template is not None:
         data["template"] = known.template
-    elif known.template is not None:  # what it said is in the file
-        data["settings"] = store.settings | known.settings
+    if known.revision > store.revision:
+        data["frozen"] = known.frozen
     return data
+
+
+def _settings(store: Found, known: c.Record, template: c.Template | None) -> dict[str, Any]:
+    """The store's own settings: those of its record, and what its file says otherwise."""
+    lost = known.template is not None and template is None
+    settings = store.settings | known.settings if lost else dict(known.settings)
+    if store.revision <= max(known.revision, template.revision if template else 0):
+        return settings
+    below = known.server | (template.settings if template else {})
+    for name in table.MACHINE:  # what its file does not say has the default
+        default = table.BY_NAME[name].default
+        said = store.settings.get(name, default)
+        settings.pop(name, None)
+        if table.as_tuple(said) != table.as_tuple(below.get(name, default)):
+            settings[name] = said
+    return settings
 
 
 def _fill(
     path: Path,
-    identity: dict[str, int | str],
+    identity: Identity,
     ring: Keyring,
     position: int,
     changes: Iterator[list[c.Change]],

@@ -16,7 +16,7 @@ from pyesdb.model.errors import Corrupt, StoreFailed
 from pyesdb.model.names import SYSTEM
 from pyesdb.model.results import VerifyResult
 from pyesdb.node import reconcile
-from pyesdb.node.layout import REBUILD
+from pyesdb.node.layout import MARKER, REBUILD
 from pyesdb.store.applier import Control
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.store.verify import unreadable, verify
@@ -53,7 +53,8 @@ def make_system(node: reconcile.Node, path: Path) -> None:
 def lost(path: Path) -> StoreFailed:
     """The error of a catalog that is not there, or not its own one."""
     return StoreFailed(
-        f"the catalog, {path}, is missing or was replaced: put its own file back, or {REBUILD}"
+        f"the catalog, {path}, is missing or was replaced, or {MARKER} is that of another "
+        f"database: put its own file back, or {REBUILD}"
     )
 
 

@@ -34,8 +34,9 @@ def rebuild_catalog(
     as far as it can be read, and are defaults otherwise. The audit begins anew. A damaged catalog
     is moved to `trash/`, and stays there. `config` is that of `open` (keys of encrypted stores). A
     crash leaves no catalog: call it again.
-    Raises RequestError when the catalog is whole, DatabaseLocked when somebody has it open,
-    AccessDenied when a store's key was not given; then nothing has happened.
+    Raises RequestError when the catalog is whole or no store is of this database (pyesdb.json may
+    be another's), DatabaseLocked when somebody has it open; AccessDenied (a key was not given),
+    NewerFormat, Unavailable for a store that cannot be read now. Then nothing was changed.
     """
     base, keys = closed_target(directory, config)
     return rebuilding.rebuild_catalog(base, keys)
