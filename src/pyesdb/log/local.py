@@ -59,6 +59,11 @@ class LocalLog:
         if self._lock is not None:
             self._lock.acquire(self)
 
+    def try_hold(self) -> bool:
+        """Take the lock file if it can be had now, as `hold`; whether this has it."""
+        lock = self._lock
+        return lock is None or lock.owned(self) or lock.try_acquire(self)
+
     def holder(self) -> int | None:
         """The pid of the process that holds the lock file, if it is another one."""
         return None if self._lock is None else self._lock.holder()
@@ -66,8 +71,7 @@ class LocalLog:
     def propose(self, commands: list[Command]) -> None:
         """Make one entry of the commands, apply and commit it; raises LockBusyError."""
         try:
-            lock = self._lock
-            if lock is not None and not lock.owned(self) and not lock.try_acquire(self):
+            if not self.try_hold():
                 raise LockBusyError
             seq, clock = self._file.begin()
             time = max(clock, self._clock())

@@ -38,6 +38,7 @@ from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
 from pyesdb.store.desk import last_words
+from pyesdb.store.lead import start_thread
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
 
@@ -351,7 +352,7 @@ class Node:
                 del self._runtimes[runtime.store_id]
         self.opened.forget(runtime)
         runtime.end(error)
-        threading.Thread(target=runtime.dispose, args=(error,), daemon=True).start()
+        start_thread(runtime.dispose, error)  # without one, its files stay open until the exit
         return error
 
     def _in_place(self, runtime: StoreRuntime) -> bool:

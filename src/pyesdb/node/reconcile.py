@@ -154,7 +154,10 @@ def locked(
         lock.let_go(owner)
     except BaseException:
         # one C call, so no signal can come between; and on a thread that signals leave alone
-        _thread.start_new_thread(lock.let_go, (owner,))
+        try:
+            _thread.start_new_thread(lock.let_go, (owner,))
+        except RuntimeError:  # none can be had, as when the main thread has ended
+            lock.let_go(owner)
         raise
     return done
 

@@ -47,7 +47,10 @@ def make_system(node: reconcile.Node, path: Path) -> None:
         reconcile.make_file(node.layout, identity, control, key)
     finally:
         # one C call, so no signal can come between; and on a thread that signals leave alone
-        _thread.start_new_thread(lock.release, (owner,))
+        try:
+            _thread.start_new_thread(lock.release, (owner,))
+        except RuntimeError:  # none can be had, as when the main thread has ended
+            lock.release(owner)
 
 
 def lost(path: Path) -> StoreFailed:

@@ -1,9 +1,14 @@
 """The lead of a lane on its way from one thread to another, and what a signal must not break.
 
-What must never happen here: waiting for another thread, or a lock.
+From Python 3.12 on no thread can be started any more once the main thread has ended: others may go
+on for long, and `atexit` calls what is registered. Then whoever has something to hand on does it.
+
+What must never happen here: waiting for another thread, or a lock; a lead that waits for a thread
+which nobody could start.
 """
 
 import _thread
+import sys
 import threading
 from collections.abc import Callable
 
@@ -26,9 +31,24 @@ class Interlude:
         self.thread = threading.get_ident()
 
 
-def start_thread(function: Callable[..., None], *args: object) -> None:
-    """Start a thread without waiting for it: one C call, so a signal comes before or after it."""
-    _thread.start_new_thread(function, args)
+def start_thread(function: Callable[..., None], *args: object) -> bool:
+    """Start a thread without waiting for it: one C call, so a signal comes before or after it.
+
+    False: none can be had.
+    """
+    if sys.is_finalizing():  # it would never run
+        return False
+    try:
+        _thread.start_new_thread(function, args)
+    except RuntimeError:
+        return False
+    return True
+
+
+def elsewhere(function: Callable[..., None], *args: object) -> None:
+    """On a thread of its own; on this one, where none can be had."""
+    if not start_thread(function, *args):
+        function(*args)
 
 
 def surely(step: Callable[[], None]) -> None:
@@ -40,7 +60,9 @@ def surely(step: Callable[[], None]) -> None:
         try:
             return step()
         except RecursionError:
-            return start_thread(surely, step)
+            if start_thread(surely, step):
+                return None
+            raise
         except Exception:
             raise
         except BaseException as error:  # noqa: BLE001  (another signal: finish first)

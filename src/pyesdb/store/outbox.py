@@ -10,23 +10,22 @@ handler's exception, too); an answer before the commit; a lock held across COMMI
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyesdb.log.local import LocalLog
 from pyesdb.model import limits
 from pyesdb.model.commands import Command, Entry
-from pyesdb.model.errors import DeadlineExceeded, PyesdbError
+from pyesdb.model.errors import PyesdbError
 from pyesdb.model.outcomes import Outcome
-from pyesdb.sqlite.locks import command_of
 from pyesdb.store.applier import Applier
 from pyesdb.store.deadlines import LATE_S, POLL_S, LaneDeadlines, too_late
 from pyesdb.store.group import Group, internal, outcome_unknown
-from pyesdb.store.lead import Handing, Interlude, start_thread, surely
+from pyesdb.store.lead import Handing, Interlude, elsewhere, start_thread, surely
 from pyesdb.store.slots import (
     DONE,
     QUEUED,
@@ -37,8 +36,8 @@ from pyesdb.store.slots import (
     Slot,
     SyncSlot,
     answer,
-    wake_all,
 )
+from pyesdb.store.waiting import Waiting
 from pyesdb.telemetry.log import logger
 
 if TYPE_CHECKING:
@@ -51,29 +50,24 @@ _WAITER = object()
 """The leader while it waits for the lock file of another process; nothing is taken yet."""
 
 _GROUPS = 8
+_PATIENCE_S = 1.0
 
 
-class Outbox:
-    """The lane of one store. `run_in_pool(f)` runs f soon on another thread."""
+class Outbox(Waiting):
+    """The lane of one store. `run_in_pool(f)` runs f soon on another thread, if one can be had."""
 
     def __init__(
         self,
         applier: Applier,
         log: LocalLog,
-        run_in_pool: Callable[[Callable[[], None]], None],
+        run_in_pool: Callable[[Callable[[], None]], bool],
         on_moved: Callable[[], PyesdbError],
     ) -> None:
+        super().__init__(log)
         self._applier = applier
-        self._log = log
         self._run_in_pool = run_in_pool
-        self._mutex = threading.Lock()
-        self._room = threading.Condition(self._mutex)
-        self._queue: deque[Slot] = deque()
-        self._asking = 0
-        self._waiting_bytes = 0
         self._leader: object = None
         self._group = Group(applier, log, on_moved)
-        self._closed: PyesdbError | None = None
         self._deadlines = LaneDeadlines(lambda slot: too_late(self, slot))
 
     # -- callers
@@ -115,7 +109,7 @@ class Outbox:
             deadlines.add(slot, end)
             if (handing := self._queue_up(slot)) is not None:
                 # tasks that are ready now queue up first, and share the commit
-                loop.call_soon(self._pass_to_pool, handing)
+                loop.call_soon(self._pass_on, handing)
             await slot.future
         except BaseException:
             surely(lambda: self._abandon(slot))
@@ -127,8 +121,7 @@ class Outbox:
     def post(self, slot: PostSlot) -> None:
         """Queue a command for which nobody waits; its slot is told."""
         try:
-            if (handing := self._queue_up(slot)) is not None:
-                self._pass_to_pool(handing)
+            self._pass_on(self._queue_up(slot))
         except BaseException:
             surely(lambda: self._abandon(slot))
             raise
@@ -144,13 +137,6 @@ class Outbox:
                 return None
             self._leader = handing = Handing(slot)
             return handing
-
-    def full(self) -> bool:
-        """Whether as much waits as may wait."""
-        return (
-            len(self._queue) >= limits.QUEUE_SLOTS_MAX
-            or self._waiting_bytes >= limits.QUEUE_BYTES_MAX
-        )
 
     def withdraw(self, slot: Slot) -> bool:
         """Take a slot back if it was not proposed yet; whether nothing of it was stored."""
@@ -169,28 +155,6 @@ class Outbox:
             self._waiting_bytes += slot.bytes
             if self._leader is None:
                 self._leader = slot
-
-    def _wait_for_room(self, deadline: float) -> None:
-        self._asking += 1  # an interrupt may leave it too high: then somebody is woken for nothing
-        try:
-            while self.full():
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._room.wait(left):
-                    raise self.late("the store's queue is full")
-                if self._closed is not None:
-                    raise self._closed
-        finally:
-            self._asking -= 1
-
-    def late(self, why: str = "") -> DeadlineExceeded:
-        """The error of a deadline before the command was proposed; names who is in the way."""
-        with suppress(OSError, PyesdbError):  # the lock file is closed: then nobody is in the way
-            if (pid := self._log.holder()) is not None:
-                why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
-        return DeadlineExceeded(
-            f"the deadline passed while the call waited for its turn{why and f' ({why})'}; "
-            "nothing was stored: call again, or give a longer timeout="
-        )
 
     def _wait(self, slot: SyncSlot, deadline: float) -> None:
         late_until = deadline + LATE_S
@@ -212,7 +176,7 @@ class Outbox:
         """
         self.withdraw(slot)
         if self._leader is slot:
-            start_thread(self._rescue, slot)
+            elsewhere(self._rescue, slot)
         else:
             self._announce(slot)
 
@@ -220,7 +184,7 @@ class Outbox:
         """The lead left `former`, perhaps only half."""
         leader = self._leader
         if isinstance(leader, Handing) and leader.owner is former:
-            start_thread(self._claim, leader)
+            elsewhere(self._claim, leader)
         elif isinstance(leader, SyncSlot):
             leader.wake()
 
@@ -246,6 +210,7 @@ class Outbox:
         """Commit groups until the own slot is settled, then hand the lead on."""
         for _ in range(_GROUPS):
             if not self._take():
+                self._log.release()  # as below
                 break
             if not self._commit(own):
                 return  # the lock waiter leads now
@@ -255,18 +220,26 @@ class Outbox:
 
     def _lead_as_helper(self) -> None:
         """Lead on a thread that is no caller's: whatever happens, the lead is handed on."""
+        self._pass_on(self._helped())
+
+    def _helped(self) -> Handing | None:
+        """Lead as a helper; the lead, if it is to go to the pool."""
         try:
             for _ in range(_GROUPS):
                 if not self._take():
                     self._log.release()  # it may have been taken for callers who left meanwhile
                     break
                 if not self._commit(_HELPER):
-                    return
+                    return None
         except Exception as error:  # noqa: BLE001  (nobody may be left waiting)
             logger.exception("leading a lane")
             self._group.fail(internal(error))
             self._log.release()
-        self._hand_on(_HELPER)
+        except BaseException as error:  # noqa: BLE001  (a signal, where this thread had to do it)
+            logger.debug("interrupted while leading a lane: %r", error)
+            self._group.mend()
+            self._put_back()
+        return self._give(_HELPER)
 
     def _take(self) -> bool:
         """Move what fits into one entry from the queue to the group."""
@@ -295,8 +268,19 @@ class Outbox:
             return True
         self._put_back()
         self._leader = handing = Handing(leader)
-        start_thread(self._wait_for_lock, handing)
-        return False
+        if start_thread(self._wait_for_lock, handing) or not self._claimed(handing, leader):
+            return False
+        self._wait_here()
+        return True
+
+    def _wait_here(self) -> None:
+        """No thread can be had that waits for the lock file: this one does, but not for long."""
+        end = time.monotonic() + _PATIENCE_S
+        while not self._log.try_hold():
+            if time.monotonic() >= end:
+                return self._refuse(self.late())
+            time.sleep(POLL_S)
+        return None
 
     def settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
         """Answer the group: called by the applier, behind the COMMIT."""
@@ -312,7 +296,10 @@ class Outbox:
             self._waiting_bytes = sum(slot.bytes for slot in self._queue)
 
     def _hand_on(self, leader: object) -> None:
-        """Give the lead to the next waiting caller, or to the pool, or to nobody."""
+        self._pass_on(self._give(leader))
+
+    def _give(self, leader: object) -> Handing | None:
+        """Give the lead to the next waiting caller, or to nobody; else it is to go to the pool."""
         handing: Handing | None = None
         with self._mutex:
             while self._queue and self._queue[0].state is not QUEUED:
@@ -325,26 +312,29 @@ class Outbox:
                 self._leader = handing = Handing(leader)
             else:
                 self._leader = None
-        if handing is not None:
-            self._pass_to_pool(handing)
+        return handing
 
-    def _pass_to_pool(self, handing: Handing) -> None:
-        self._run_in_pool(lambda: self._claim(handing))
+    def _pass_on(self, handing: Handing | None) -> None:
+        """Let the pool claim the lead; where no thread can be had, lead here while any waits."""
+        while handing and not self._run_in_pool(partial(self._claim, handing)):
+            handing = self._helped() if self._claimed(handing, _HELPER) else None
 
     def _claim(self, handing: object) -> None:
         """On another thread: take the lead that was handed over, if nobody else did."""
+        if self._claimed(handing, _HELPER):
+            self._lead_as_helper()
+
+    def _claimed(self, handing: object, leader: object) -> bool:
         with self._mutex:
             if self._leader is not handing:
-                return
-            self._leader = _HELPER
-        self._lead_as_helper()
+                return False
+            self._leader = leader
+            return True
 
     def _wait_for_lock(self, handing: object) -> None:
         """On a thread of its own: wait for the lock file, then lead."""
-        with self._mutex:
-            if self._leader is not handing:
-                return
-            self._leader = _WAITER
+        if not self._claimed(handing, _WAITER):
+            return
         try:
             self._log.hold()
         except (OSError, PyesdbError) as error:
@@ -356,10 +346,8 @@ class Outbox:
 
     def _rescue(self, slot: Slot) -> None:
         """A leader was interrupted: mend what it left, then go on leading in its place."""
-        with self._mutex:
-            if self._leader is not slot:
-                return
-            self._leader = _HELPER
+        if not self._claimed(slot, _HELPER):
+            return
         with self._mutex:  # the leader may have been stopped between the queue and the group
             for stray in self._queue:
                 if stray.state is TAKEN and stray not in self._group.slots:
@@ -376,13 +364,12 @@ class Outbox:
         """Refuse new commands; what is under way is finished, what waits gets `error`."""
         with self._mutex:
             self._closed = error
-            waiting = [slot for slot in self._queue if slot.state is QUEUED]
-            for slot in waiting:
-                slot.error = error
-                slot.state = DONE
-            self._room.notify_all()
-        wake_all(waiting)
-        while self._leader not in (None, _WAITER):
+        self._refuse(error)
+        while (leader := self._leader) not in (None, _WAITER):
+            if sys.is_finalizing():  # whoever leads never goes on
+                return
+            if isinstance(leader, Handing) and not isinstance(leader.owner, Interlude):
+                self._claim(leader)  # who was to do it may never come
             time.sleep(0.001)
         if self._leader is None:
             self._log.close()  # a waiter gives the lock back by itself, whenever it gets it

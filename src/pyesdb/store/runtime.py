@@ -32,6 +32,7 @@ from pyesdb.store import queries
 from pyesdb.store.applier import Applier, Control
 from pyesdb.store.desk import Desks
 from pyesdb.store.head import Bell, Head
+from pyesdb.store.lead import start_thread
 from pyesdb.store.outbox import Outbox
 from pyesdb.store.readers import Names, Reader, Readers
 from pyesdb.store.slots import PostSlot
@@ -143,11 +144,13 @@ class StoreRuntime:
         """An empty command: what the catalog wants of this store stands in its log behind it."""
         self._submit(with_digest(Barrier, uuid7_bytes()), self.config.timeout)
 
-    def _run(self, function: Callable[[], None]) -> None:
+    def _run(self, function: Callable[[], None]) -> bool:
+        """Whether it runs on another thread, soon."""
         try:
             self._pool.submit(function)
         except RuntimeError:  # the pool is shut down: finish what was queued here
-            threading.Thread(target=function, daemon=True).start()
+            return start_thread(function)
+        return True
 
     def _settle(self, entry: Entry, outcomes: list[Outcome]) -> None:
         if self.desks:  # first: who is answered finds his change at work
