@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Unpack
 
 from pyesdb.embedded.aio import AsyncStore
-from pyesdb.embedded.aioevents import Loop
+from pyesdb.embedded.aioevents import Loop, on_thread
 from pyesdb.embedded.database import Core
 from pyesdb.embedded.target import default_store, open_target
 from pyesdb.embedded.typed import resolved
@@ -226,7 +226,7 @@ class AsyncDatabase:
 
     async def close(self) -> None:
         """See `Database.close`."""
-        await asyncio.get_running_loop().run_in_executor(None, self._core.close)
+        await on_thread(asyncio.get_running_loop(), None, self._core.close)
 
     async def __aenter__(self) -> Self:
         _ = self._core.node
@@ -262,7 +262,7 @@ class Opening:
         running = loop.check()
         made: Future[Core] = Future()
         try:
-            await running.run_in_executor(None, lambda: made.set_result(self._core()))
+            await on_thread(running, None, lambda: made.set_result(self._core()))
         except BaseException:  # cancelled, it may be: nobody has it who could close it
             if made.done():
                 threading.Thread(target=_close, args=(made,), name="pyesdb-unwanted").start()

@@ -14,6 +14,18 @@ from pyesdb.store.reads import Read
 T = TypeVar("T")
 
 
+async def on_thread(loop: asyncio.AbstractEventLoop, executor: Any, function: Callable[[], T]) -> T:
+    """Run a blocking function on a thread of `executor`, or of the loop's own.
+
+    When the main thread has ended, no executor takes anything any more: then it runs here.
+    """
+    try:
+        running = loop.run_in_executor(executor, function)
+    except RuntimeError:
+        return function()
+    return await running
+
+
 class Loop:
     """The event loop that a database's async handles belong to, and its way into the pool."""
 
@@ -33,7 +45,7 @@ class Loop:
 
     async def run(self, executor: Any, function: Callable[[], T]) -> T:
         """Run a blocking function in the pool."""
-        return await self.check().run_in_executor(executor, function)
+        return await on_thread(self.check(), executor, function)
 
 
 class AsyncEvents(AsyncIterator[RecordedEvent]):

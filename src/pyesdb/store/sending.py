@@ -23,6 +23,8 @@ from pyesdb.telemetry.log import logger
 AGAIN_S = 1.0
 """After an error it is tried again so much later."""
 
+_LOOK_S = 0.01
+
 FAR_S = 5.0
 """What is farther off is looked at once more before: by then it may be no matter any more, and the
 timer's thread has nothing to stay for."""
@@ -93,6 +95,16 @@ class Sending:
         self.tried.clear()
         self._left_at, self._repeats = time.monotonic(), True
         self.arm()
+
+    def left_by(self, end: float) -> None:
+        """Wait until the last words were tried, or the end; where no timer comes, do it here."""
+        while not self.tried.is_set() and (left := end - time.monotonic()) > 0:
+            if timer().running:
+                self.tried.wait(left)
+            else:
+                self._on_time()
+                self._armed = inf
+                self.tried.wait(min(left, _LOOK_S))
 
     def stop(self) -> None:
         """Nothing more is sent."""

@@ -5,7 +5,6 @@ What must never happen here: a word that is taken and told to nobody, whatever i
 which left.
 """
 
-import time
 from collections.abc import Callable
 
 from pyesdb.model import commands as c
@@ -210,7 +209,7 @@ class Speaking(Proposing):
 
     def left_by(self, end: float) -> None:
         """Wait, after `leave`, until all is said, or the end (monotonic seconds)."""
-        self.sending.tried.wait(max(0.0, end - time.monotonic()))
+        self.sending.left_by(end)
         if not self.sending.stopped:
             logger.warning(
                 "the database closes before a consumer of %r had said all: what it held comes "
