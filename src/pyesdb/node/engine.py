@@ -379,9 +379,8 @@ class Node:
         self.ended = error
         self.duties.stop()
         self.poller.stop()
-        runtimes = self.known()
         system = getattr(self, "system", None)
-        for runtime in [*runtimes, *([system] if system else [])]:
+        for runtime in [*self.known(), *([system] if system else [])]:
             runtime.close(error)
         self.pool.shutdown(wait=True)
         self.leaders.shutdown(wait=True)
