@@ -37,7 +37,6 @@ from pyesdb.node.system import lost, make_system
 from pyesdb.sqlite import swap
 from pyesdb.sqlite.locks import LockFile, command_of
 from pyesdb.store.applier import Control
-from pyesdb.store.desk import last_words
 from pyesdb.store.lead import start_thread
 from pyesdb.store.runtime import StoreRuntime
 from pyesdb.telemetry.log import logger
@@ -69,7 +68,8 @@ class Node:
         """Whether no file is created or changed, not even the index of a log."""
         self.exclusive = exclusive
         self.temporary = False
-        self.users = 0
+        self.users = self.leaving = 0
+        """Handles that are open, and those of them that are closed at this moment."""
         self.ended: PyesdbError | None = None
         self._mutex = threading.RLock()
         self._runtimes: WeakValueDictionary[str, StoreRuntime] = WeakValueDictionary()
@@ -375,7 +375,6 @@ class Node:
 
     def shut(self, error: PyesdbError, *, unlock: bool) -> None:
         """Close everything; `unlock`: nobody else in this process has the database's lock."""
-        last_words([runtime.desks for runtime in self.known()])
         self.ended = error
         self.duties.stop()
         self.poller.stop()

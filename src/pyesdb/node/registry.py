@@ -17,6 +17,7 @@ from pyesdb.config.keys import KeySource
 from pyesdb.model.errors import DatabaseClosed, DatabaseLocked, Forked
 from pyesdb.node.engine import Node
 from pyesdb.node.layout import locked_by
+from pyesdb.store.desk import last_words
 
 _registry: dict[tuple[int, int, bool], Node] = {}
 _registry_lock = threading.RLock()
@@ -86,6 +87,18 @@ def release(node: Node, keys: KeySource | None = None) -> None:
     if isinstance(node.ended, Forked):
         return  # it is the parent's
     with _registry_lock:
+        node.leaving += 1
+        alone = node.leaving >= node.users
+    try:
+        if alone:  # not under the lock: it may take seconds, and others open and close meanwhile
+            last_words([runtime.desks for runtime in node.known()])
+    finally:
+        _release(node, keys)
+
+
+def _release(node: Node, keys: KeySource | None) -> None:
+    with _registry_lock:
+        node.leaving -= 1
         node.users -= 1
         node.keys.drop(keys)
         if node.users > 0:

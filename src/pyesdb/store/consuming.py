@@ -103,9 +103,10 @@ class Consuming(Speaking):
                     limit = yield from self._find(end)
                     if not self._idle:  # it waits for something of its own: let others look
                         self.desk.leave(waiter)
-                    if limit == 0 and time.monotonic() < end + _GRACE_S:
+                    if limit == 0:  # what is in the hands now may be for others
                         self.wake(but=waiter)
-                        continue
+                        if time.monotonic() < end + _GRACE_S:
+                            continue
                 left = end - time.monotonic()
                 if left <= 0:
                     return None
@@ -113,11 +114,11 @@ class Consuming(Speaking):
                 yield Wait(None if limit == inf else limit)
             return None
         finally:
+            self.desk.leave(waiter)  # first: whoever waits for the turn has nothing else
             self._waiting.remove(waiter)
             self._asking.remove(owner)
             for bell in self._bells:
                 bell.discard(waiter)
-            self.desk.leave(waiter)
 
     @property
     def _bells(self) -> tuple[Any, ...]:

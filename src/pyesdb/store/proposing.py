@@ -131,6 +131,8 @@ class Proposing:
         finally:
             if made:
                 self._left(made[0])
+                if made[0].said and made[0] in self.unknown:  # rather said twice than late
+                    self.sending.repeat(made[0].said)
 
     def _left(self, pending: Pending) -> None:
         """Nobody waits for its outcome any more, or it is there."""

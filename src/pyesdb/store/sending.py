@@ -7,6 +7,7 @@ the hands; an error of this that comes out of a call which has said its part.
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from math import inf
 
@@ -20,8 +21,8 @@ from pyesdb.store.slots import PostSlot, Slot
 from pyesdb.store.timer import timer
 from pyesdb.telemetry.log import logger
 
-AGAIN_S = 1.0
-"""After an error it is tried again so much later."""
+AGAIN_S, AGAIN_MAX_S = 1.0, 10.0
+"""After an error it is tried again so much later: twice as long after each, up to the second."""
 
 _LOOK_S = 0.01
 
@@ -51,6 +52,11 @@ class Sending:
         self._posted: tuple[Slot, Said | None] | None = None
         """What is on its way; without words it says that the consumer left."""
         self._not_before = 0.0
+        self._again_s = AGAIN_S
+        self._error: type[BaseException] | None = None
+        """What the last try met; it is logged once."""
+        self._unheard: deque[Said] = deque()
+        """What was on its way, and nobody waits for the answer any more."""
         self.stopped = False
         self._left_at: float | None = None
         """Since when it is tried to say that the consumer left (monotonic seconds)."""
@@ -62,7 +68,7 @@ class Sending:
     @property
     def _next_time(self) -> float:
         if self._left_at is None:
-            return self._hands.next_time
+            return 0.0 if self._unheard else self._hands.next_time
         return inf if self._posted else self._not_before
 
     def arm(self) -> None:
@@ -84,15 +90,24 @@ class Sending:
             if not coming:  # whoever says something next tries again
                 self._armed = inf
 
+    def repeat(self, said: Said) -> None:
+        """Nobody waits any more for the answer to these words: say them once more, in time.
+
+        Nothing here waits, or takes a lock of the hands, as in `leave`.
+        """
+        self._unheard.append(said)
+        self.arm()
+
     def leave(self) -> None:
         """Nobody is left to say the rest: say it from here, and that the consumer left well.
 
         Nothing here waits, or takes a lock of the hands: a task may be collected in there. What was
-        on its way is said once more. It is tried, ever less often, until the leases have run out.
+        on its way is said once more. It is tried until the leases have run out.
         """
         if self.stopped:
             return
         self.tried.clear()
+        self._not_before = 0.0
         self._left_at, self._repeats = time.monotonic(), True
         self.arm()
 
@@ -123,7 +138,10 @@ class Sending:
         now = time.monotonic()
         if self._repeats:
             self._repeats = False
+            hands.close()
             hands.unsay_all()
+        while self._unheard:
+            hands.unsay(self._unheard.popleft())
         hands.look_at_time()
         left = self._left_at is not None
         waited = left or now >= hands.since + hands.send_after_s
@@ -180,21 +198,24 @@ class Sending:
         if isinstance(outcome, Refused):
             error = error_of(outcome)
         if error is not None or not isinstance(outcome, Done):
-            now = time.monotonic()
-            self._not_before = now + AGAIN_S + (now - self._left_at if self._left_at else 0)
+            self._not_before = time.monotonic() + self._again_s
+            self._again_s = min(AGAIN_MAX_S, self._again_s * 2)
             if said is not None:
                 self._hands.unsay(said)
         elif said is not None:
+            self._again_s, self._error = AGAIN_S, None
             self._hands.heard(said, outcome.value)
         else:
             self.stop()
-        self._posted = None
         if error is not None:
             if self._left_at is not None:
                 self.tried.set()
-            logger.warning("acknowledgements are not stored yet: %s", error)
+            if type(error) is not self._error:
+                self._error = type(error)
+                logger.warning("acknowledgements are not stored yet: %s", error)
         if self._left_at is not None and self._not_before > self._left_at + self._hands.lease_s:
             logger.warning("a consumer left without a word: what it held comes again")
             self.stop()
         self._told(error if isinstance(error, PyesdbError) else None)
+        self._posted = None  # behind it: who is interrupted before is called once more
         self.arm()

@@ -5,12 +5,19 @@ What must never happen here: a word that is taken and told to nobody, whatever i
 which left.
 """
 
+import time
 from collections.abc import Callable
 
 from pyesdb.model import commands as c
 from pyesdb.model.checks import check_one_of
 from pyesdb.model.durations import delay_us
-from pyesdb.model.errors import Ended, PyesdbError, RequestError, SubscriptionRemoved
+from pyesdb.model.errors import (
+    DeadlineExceeded,
+    Ended,
+    PyesdbError,
+    RequestError,
+    SubscriptionRemoved,
+)
 from pyesdb.model.ids import uuid7_bytes
 from pyesdb.store.hands import Hands
 from pyesdb.store.head import Waiter
@@ -121,24 +128,25 @@ class Speaking(Proposing):
 
     # -- until it is stored
 
-    def flush(self, waiter: Waiter) -> Steps:
+    def flush(self, waiter: Waiter, end: float | None = None) -> Steps:
         """What was said is durable; raises why it is not."""
+        end = time.monotonic() + self.timeout_s if end is None else end
         self._waiting.append(waiter)
         self.flushing.append(waiter)
         others: frozenset[int] | None = None
         try:
             while True:
                 self.check()
-                yield from self._resolve(self.timeout_s)
+                yield from self._resolve(_left(end))
                 unsaid, on_way = self.hands.saying()
                 if unsaid:
-                    yield from self._say(self.timeout_s)
+                    yield from self._say(_left(end))
                     continue
                 # what others were saying when all was said
                 others = on_way if others is None else others & on_way
                 if not others:
                     return
-                yield Wait(None)
+                yield self._wait(end)
         except Ended as error:
             self._end(error)
             self.check()
@@ -147,21 +155,33 @@ class Speaking(Proposing):
             self._waiting.remove(waiter)
             self.flushing.remove(waiter)
 
+    def _wait(self, end: float) -> Wait:
+        """Wait for what is on its way; raises DeadlineExceeded."""
+        if time.monotonic() >= end:
+            why = self.runtime.outbox.in_the_way()
+            raise DeadlineExceeded(
+                f"the deadline passed before what was said is stored{why and f' ({why})'}; it is "
+                "not lost, and sent as soon as that is possible: flush again"
+            )
+        return Wait(_left(end))
+
     def close(self, waiter: Waiter) -> Steps:
         """Say what is unsaid and return what is held; nothing is counted."""
         if self.closed:
             return
-        self.closed = True
-        self.stop()
-        self.hands.close()
-        if self.runtime.ended is not None or self._ended is not None:
-            self.sending.stop()
-            return
-        if self.over:  # its handle of the database is closed, and others are open
-            self.leave()
-            return
         try:
+            self.closed = True
+            self.stop()
+            if self.runtime.ended is not None or self._ended is not None:
+                self.sending.stop()  # of a forked child, too: no lock of its parent's is taken
+                return
+            self.hands.close()
+            if self.over:  # its handle of the database is closed, and others are open
+                self.leave()
+                return
             yield from self._goodbye(waiter)
+        except SubscriptionRemoved:
+            self.sending.stop()
         except PyesdbError as error:
             logger.warning("a consumer of %r left, its last words follow: %s", self.name, error)
             self.sending.leave()
@@ -172,19 +192,20 @@ class Speaking(Proposing):
             self.sending.stop()
 
     def _goodbye(self, waiter: Waiter) -> Steps:
+        end = time.monotonic() + self.timeout_s
         owes = bool(self.unknown) or not self.hands.empty or bool(self.hands.saying()[1])
-        yield from self.flush(waiter)
+        yield from self.flush(waiter, end)
         self.flushing.append(waiter)
         try:
             while self.unknown:  # a claim of another thread: what it gives would stay in flight
-                if not (yield from self._resolve(self.timeout_s)):
-                    yield Wait(None)
+                if not (yield from self._resolve(_left(end))):
+                    yield self._wait(end)
         finally:
             self.flushing.remove(waiter)
         if owes:
             consumer = self.hands.lease.consumer
             gone = c.with_digest(c.Gone, uuid7_bytes(), self.number, consumer, well=True)
-            yield Submit(gone, self.timeout_s)
+            yield Submit(gone, _left(end))
 
     # -- the database closes
 
@@ -216,3 +237,7 @@ class Speaking(Proposing):
                 "again when its leases run out",
                 self.name,
             )
+
+
+def _left(end: float) -> float:
+    return max(0.0, end - time.monotonic())

@@ -48,13 +48,20 @@ class Waiting:
 
     def late(self, why: str = "") -> DeadlineExceeded:
         """The error of a deadline before the command was proposed; names who is in the way."""
-        with suppress(OSError, PyesdbError):  # the lock file is closed: then nobody is in the way
-            if (pid := self._log.holder()) is not None:
-                why = f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
+        why = self.in_the_way() or why
         return DeadlineExceeded(
             f"the deadline passed while the call waited for its turn{why and f' ({why})'}; "
             "nothing was stored: call again, or give a longer timeout="
         )
+
+    def in_the_way(self) -> str:
+        """The process that holds the store, for people; "" if none does."""
+        with suppress(OSError, PyesdbError):  # the lock file is closed: then nobody is in the way
+            if (pid := self._log.holder()) is not None:
+                return (
+                    f"process {pid} ({command_of(pid)}) holds the store; let it go on, or stop it"
+                )
+        return ""
 
     def _refuse(self, error: PyesdbError) -> None:
         """What waits gets `error`."""
