@@ -163,8 +163,8 @@ def _watch_calls(passed: Passed) -> None:
         put(part, target)
         passed("backup: in place")
 
-    def swept(self: runtime.StoreRuntime, timeout_s: float, _: object) -> Any:
-        return scavenge(self, timeout_s, lambda *_: passed("scavenge: between two steps"))
+    def swept(self: runtime.StoreRuntime, timeout_s: float, _: object, *more: Any) -> Any:
+        return scavenge(self, timeout_s, lambda *_: passed("scavenge: between two steps"), *more)
 
     reconcile.hook = passed
     runtime.StoreRuntime.scavenge = swept  # type: ignore[method-assign]
