@@ -69,7 +69,7 @@ test: $(VENV)/.test ## every test but those of `make slow` and `make stress`; at
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 slow: $(VENV)/.test ## the tests that `make test` leaves out: rarer kinds of stores, kills that take seconds
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m slow
+	TESTS_REPLAY=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup -m slow
 
 stress: $(VENV)/.test $(VENV)/.demo ## the long runs; MINUTES=10, PYESDB_SEED=... repeats what failed
 	PYESDB_STRESS_MINUTES=$(MINUTES) $(BIN)/python -m pytest -m stress --timeout 0 -s

@@ -5,6 +5,9 @@ calls it, and the end state of a file is taken when its write connection closes.
 tree whose nodes are named by the chain behind them, because tests copy databases. The replay runs
 once per worker, in another process (tests/machine/replay.py): other hash seed, page size, cache
 size, batch size, and no caches kept between entries. Chains and digests must be equal.
+
+TESTS_REPLAY=N: of N files that end one is replayed, another choice in each run (`make slow`: 1, all
+of them); 0: none.
 """
 
 from __future__ import annotations
@@ -27,6 +30,8 @@ BYTES_MAX = 256 << 20
 """What one worker records at most; beyond it nothing is added, and the replay says so."""
 
 LONGEST_REPLAY_S = 600
+OF = int(os.environ.get("TESTS_REPLAY", "4"))
+"""Of so many files one is replayed: all of them took a fifth of `make test`."""
 
 
 class Node(NamedTuple):
@@ -42,8 +47,9 @@ class Recorder:
     Called from any thread, and interrupted anywhere by tests of signals: a node is one assignment.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, of: int = 1) -> None:
         self.folder = folder
+        self._of = of
         self._nodes: dict[bytes, Node] = {}
         self._ends: dict[bytes, tuple[dict[str, str], dict[str, Any]]] = {}
         self._size = 0
@@ -67,13 +73,14 @@ class Recorder:
         """A file is closed: how does it end?"""
         from pyesdb.machine import Tx
 
-        if connection.in_transaction:
+        if connection.in_transaction or not self._of:
             return
         try:
             connection.execute("BEGIN")
             tx = Tx(connection)
             chain = tx.state.chain
-            if chain in self._nodes and chain not in self._ends:
+            chosen = chain[0] % self._of == 0
+            if chosen and chain in self._nodes and chain not in self._ends:
                 names = ("database", "store", "incarnation", "created")
                 identity = {k: tx.meta[k] for k in names if k in tx.meta}
                 self._ends[chain] = (logical_digest(connection), identity)
@@ -159,14 +166,14 @@ def recording(recorder: Recorder, patch: pytest.MonkeyPatch) -> None:
 def replayed() -> Iterator[Recorder]:
     """Everything that this worker's tests apply is applied again, elsewhere and otherwise.
 
-    Not with TESTS_REPLAY=0, as for mutants: each has a test of its own that must notice it.
+    Not for mutants (TESTS_REPLAY=0): each has a test of its own that must notice it.
     """
     with tempfile.TemporaryDirectory(prefix="pyesdb-replay-") as name:
-        recorder = Recorder(Path(name))
+        recorder = Recorder(Path(name), OF)
         with pytest.MonkeyPatch.context() as patch:
             recording(recorder, patch)
             yield recorder
-        if os.environ.get("TESTS_REPLAY") != "0" and recorder.write():
+        if OF and recorder.write():
             done = replay(recorder.folder)
             report = f"{done.stdout}{done.stderr}, {recorder.dropped} entries not recorded"
             print(report)

@@ -27,7 +27,10 @@ from tests.verify.tools import checkpoint
 
 PAGE = 4096
 SEED = 4
-REMEDY = "restore (it|a backup)|make it anew|use another backup|upgrade|open the database with|run `|give the"
+REMEDY = (
+    "restore (it|a backup)|make it anew|use another backup|upgrade|open the database with|run `"
+    "|give the"
+)
 BACKUP = r"Corrupt: names stores/orders/store.db"
 VERIFY = r"verify\(\) names the page"
 BACK = "the file as it was, or a backup, has everything"
