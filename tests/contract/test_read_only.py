@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 import pyesdb
-from pyesdb import Append
+from pyesdb import Append, NewEvent, select
+from pyesdb.store import reads
 from tests.contract.other import other
 from tests.contract.tools import new_events, one, positions, versions
+from tests.verify.tools import checkpoint
 
 
 def content(directory: Path) -> dict[str, str]:
@@ -128,6 +130,49 @@ def test_a_store_that_nobody_has_written_to_yet(data_dir: Path) -> None:
         assert positions([follower.get(30) for _ in range(3)]) == [1, 2, 3]
         assert positions(store.read_all(after=22)) == [23, 24, 25]
         assert (store.stats().events, store.verify().ok) == (25, True)
+
+
+def alone(base: Path, *stores: str) -> None:
+    """As in an archive: the files of stores, without the index of a log."""
+    for name in stores:
+        file = base / "stores" / name / "store.db"
+        checkpoint(file)
+        for suffix in ("-wal", "-shm"):
+            file.with_name(file.name + suffix).unlink(missing_ok=True)
+
+
+READS: dict[str, tuple[Any, list[int]]] = {
+    "all": (lambda s: s.read("s"), [*range(300)]),
+    "first": (lambda s: s.read("s", limit=70), [*range(70)]),
+    "last": (lambda s: s.read("s", backwards=True), [*range(299, -1, -1)]),
+    "store": (lambda s: s.read_all(after=100, limit=80), [*range(100, 180)]),
+    "chosen": (lambda s: s.read_all(select=select.event_type("E0"), limit=5), [0, 3, 6, 9, 12]),
+}
+
+
+def test_a_read_that_is_overtaken_passes_over_nothing(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer comes while a page is read: the page is read again, all of it."""
+    with pyesdb.open(data_dir, durability="os") as db:
+        for name in READS:
+            store = db.create_store(name)
+            store.append("s", [NewEvent(f"E{n % 3}") for n in range(300)])
+    alone(data_dir, *READS)
+    build, asked = reads.build, [""]
+
+    with pyesdb.open(data_dir, read_only=True) as db, other(data_dir) as say:
+
+        def meanwhile(*arguments: Any) -> Any:
+            if asked[-1] != name:
+                asked.append(name)
+                assert say(f'db.store("{name}").append("t", one()).version') == "0"
+            return build(*arguments)
+
+        monkeypatch.setattr(reads, "build", meanwhile)
+        for name, (read, expected) in READS.items():
+            assert versions(read(db.store(name))) == expected
+        assert asked == ["", *READS]
 
 
 def test_a_backup_of_pages_of_several_moments_is_none(data_dir: Path, tmp_path: Path) -> None:

@@ -131,6 +131,7 @@ class Readers:
     def read(self, question: Callable[[Reader], T]) -> T:
         """Answer a question on a connection that nobody else uses meanwhile.
 
+        It may be asked again, so it changes nothing that it begins from (or is a `Repeating` one).
         Each statement is a transaction of its own: a question of several takes its bounds (head,
         last version) from the first, and what lies below them does not change.
         """

@@ -18,6 +18,7 @@ from pyesdb.model.versions import StreamState, StreamVersion, version_of
 from pyesdb.store.pages import BYTES, Page, bytes_of, fetch, fetch_at
 from pyesdb.store.plans import Plan
 from pyesdb.store.readers import Names, Reader
+from pyesdb.store.repeating import Repeating
 
 Row = tuple[Any, ...]
 Until = Callable[[Reader], int | None] | None
@@ -74,7 +75,7 @@ def build(
     raise Corrupt(f"an event of store {source.origin.store!r} has a stream or type without name")
 
 
-class Read:
+class Read(Repeating):
     """A read under way: `next_page` until it is empty."""
 
     _head: int
@@ -116,11 +117,15 @@ class Read:
 
     def begin(self) -> list[RecordedEvent]:
         """Fix the end, and return the first piece; empty though not `over`: nothing selected."""
-        return self._source.ask(self._open)
+        events = self._source.ask(self._first)
+        self._as_asked = None
+        return events
 
     def piece(self) -> list[RecordedEvent]:
         """The next piece, after `begin` and while not `over`; it may be empty, too."""
-        return self._source.ask(self._fetch)
+        events = self._source.ask(self._next)
+        self._as_asked = None
+        return events
 
     def _open(self, reader: Reader) -> list[RecordedEvent]:
         self._start(reader)
