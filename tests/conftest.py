@@ -20,6 +20,9 @@ import pytest
 
 from tests.machine.plugin import Recorder, replayed  # noqa: F401  (a fixture for every session)
 
+with suppress(ImportError):  # without pytest-xdist there is one worker
+    from tests.together import pytest_xdist_make_scheduler  # noqa: F401  (a hook)
+
 
 @pytest.fixture(scope="session")
 def runner() -> Iterator[Any]:

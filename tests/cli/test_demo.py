@@ -1,4 +1,7 @@
-"""`pyesdb demo`, on a small sample: every step, twice in one directory, and what it must refuse."""
+"""`pyesdb demo`, on a small sample: every step, twice in one directory, and what it must refuse.
+
+One worker runs the loads once (tests/together.py); the tests share what they left.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,6 @@ from pyesdb.cli.demo.run import start_of_day
 from tests.cli.conftest import Shell, run_here, run_there
 
 ROWS = 300
-
-
-pytestmark = pytest.mark.xdist_group("demo")
-"""One worker runs the loads once; the tests share what they left."""
 
 
 @pytest.fixture(scope="module")

@@ -60,11 +60,8 @@ def kit_of(kind: str, folder: Path, request: pytest.FixtureRequest) -> Kit:
 
 
 def marked(kind: str, often: Collection[str] = OFTEN) -> Any:
-    """Tests on PostgreSQL share a worker, and so a server; those of rarer kinds are slow."""
-    marks = [pytest.mark.xdist_group("postgres")] if needs_postgres(kind) else []
-    if kind not in often:
-        marks.append(pytest.mark.slow)
-    return pytest.param(kind, marks=marks)
+    """Those of rarer kinds are slow."""
+    return pytest.param(kind, marks=() if kind in often else pytest.mark.slow)
 
 
 @pytest.fixture(params=[marked(kind) for kind in KINDS])

@@ -180,7 +180,6 @@ def test_sqlite_has_transactions_on_an_engine_without(
     kit.close()
 
 
-@pytest.mark.xdist_group("postgres")
 @pytest.mark.parametrize("kind", ["alchemy-postgres", "async-alchemy-postgres"])
 def test_postgres_without_transactions_is_refused(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
