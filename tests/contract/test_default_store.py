@@ -11,7 +11,7 @@ import pytest
 
 import pyesdb
 from pyesdb import NewEvent, select
-from pyesdb.node import lifecycle, replacing
+from pyesdb.node import lifecycle, reconcile, replacing
 from tests.contract.other import other
 from tests.contract.tools import everything, new_events, one
 
@@ -176,3 +176,85 @@ def test_one_that_was_lost_or_damaged(data_dir: Path, backup: Path) -> None:
         assert db.get_store_status("default") == "failed"
         before = db.restore_backup(backup)
         assert [event[2] for event in everything(before)] == [0, 1, 2]
+
+
+def test_one_whose_change_of_key_was_cut_short_is_used(data_dir: Path, backup: Path) -> None:
+    """Its directory is between two places, before the first look or behind it."""
+    folder, aside = data_dir / "stores" / "default", data_dir / "swap" / "default.old"
+    found = replacing.replace
+
+    def late(*arguments: Any) -> Any:
+        folder.rename(aside)
+        return found(*arguments)
+
+    with pyesdb.open(data_dir, durability="os") as db:
+        db.store().append("s", new_events(3))
+    aside.parent.mkdir()
+    with pyesdb.open(data_dir) as db:
+        folder.rename(aside)
+        with pytest.raises(pyesdb.StoreAlreadyExists, match="has been used"):
+            db.restore_backup(backup)
+        assert [event.version for event in db.store().read("s")] == [0, 1, 2]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(lifecycle, "replace", late)
+            patch.setattr(lifecycle, "used", lambda *_: False)
+            with pytest.raises(pyesdb.StoreAlreadyExists, match="has been used"):
+                db.restore_backup(backup)
+        assert db.trash() == []
+        assert db.store().append("s", one()).version == 3
+
+
+@pytest.mark.parametrize("bring", [restore, copy, split])
+def test_what_fails_late_leaves_a_default_store(
+    db: Any, backup: Path, bring: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(step: str) -> None:
+        if step == "draft identified" and db.trash():
+            raise pyesdb.DiskFull("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconcile, "hook", full)
+        with pytest.raises(pyesdb.DiskFull):
+            bring(db, backup)
+    assert db.store().append("s", one()).version == 0
+    assert db.get_store_status("default") == "running"
+
+
+SETTING_UP: dict[str, Callable[[Any], object]] = {
+    "a setting": lambda db: db.update_store("default", max_count=5),
+    "a description": lambda db: db.update_store("default", description="mine"),
+    "a freeze": lambda db: db.freeze_store("default"),
+}
+
+
+@pytest.mark.parametrize("what", SETTING_UP)
+def test_one_that_was_set_up_stays(db: Any, backup: Path, what: str) -> None:
+    SETTING_UP[what](db)
+    with pytest.raises(pyesdb.StoreAlreadyExists, match="used or set up"):
+        db.restore_backup(backup)
+
+
+def test_what_made_room_is_erased_where_nothing_is_kept(data_dir: Path, backup: Path) -> None:
+    with pyesdb.open(data_dir, durability="os", config={"trash_keep": 0}) as db:
+        assert db.restore_backup(backup).version("s") == 2
+        assert (db.trash(), list((data_dir / "trash").iterdir())) == ([], [])
+
+
+def test_one_that_cannot_be_moved_at_once_makes_room_later(
+    db: Any, backup: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who had it open is told, and what comes moves it."""
+    early, move, calls = db.store(), reconcile.to_trash, [0]
+    assert not early.exists("s")
+
+    def failing(*arguments: Any) -> None:
+        calls[0] += 1
+        if calls[0] == 1:
+            raise OSError(5, "Input/output error")
+        move(*arguments)
+
+    monkeypatch.setattr(reconcile, "to_trash", failing)
+    assert db.restore_backup(backup).version("s") == 2
+    with pytest.raises(pyesdb.StoreRemoved):
+        early.append("s", one())
+    assert [found.store_id for found in db.trash()] == ["default"]

@@ -1,7 +1,8 @@
 """`Database`: the synchronous face of a database, and `open`."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
@@ -13,15 +14,17 @@ from pyesdb.embedded.typed import resolved
 from pyesdb.model.checks import check_bool, check_int
 from pyesdb.model.config import StoreConfig, StoreSettings
 from pyesdb.model.durations import Duration
-from pyesdb.model.errors import DatabaseClosed, RequestError
+from pyesdb.model.errors import DatabaseClosed, PyesdbError, RequestError
 from pyesdb.model.events import RecordedEvent
 from pyesdb.model.names import check_store_id
 from pyesdb.model.results import BackupInfo, StoreInfo, StoreStats, StoreStatus, TrashedStore
 from pyesdb.model.selectors import Selector
 from pyesdb.node import backup, copying, lifecycle, listing, restoring, tuning
+from pyesdb.node.catalog import CREATE_FAILED
 from pyesdb.node.engine import Node
 from pyesdb.node.handle import StoreHandle
 from pyesdb.node.registry import release
+from pyesdb.telemetry.log import logger
 
 if TYPE_CHECKING:
     from pyesdb.types.registry import EventTypes
@@ -81,15 +84,33 @@ class Core:
         on_progress: Callable[[int, int], None] | None,
     ) -> str:
         """A store of a backup; returns its id."""
-        return restoring.restore_backup(
-            self.node, path, as_, on_progress, self.max_stores, self.default
-        )
+        with self._default_stays():
+            return restoring.restore_backup(
+                self.node, path, as_, on_progress, self.max_stores, self.default
+            )
 
     def copy_store(
         self, source: str, target: str, select: Selector | None, as_of: int | datetime | None
     ) -> None:
         """A store of another one."""
-        copying.copy_store(self.node, source, target, select, as_of, self.max_stores, self.default)
+        with self._default_stays():
+            copying.copy_store(
+                self.node, source, target, select, as_of, self.max_stores, self.default
+            )
+
+    @contextmanager
+    def _default_stays(self) -> Generator[None]:
+        """What should have replaced the default store, and failed late, leaves a new one."""
+        try:
+            yield
+        except PyesdbError:
+            record = self.node.record(self.default) if self.open else None
+            if record is not None and record.last == CREATE_FAILED:
+                try:
+                    self.start()
+                except PyesdbError as error:  # the next open makes it
+                    logger.warning("the default store is not there: %s", error)
+            raise
 
     def recover_store(self, store_id: str, as_: str | None) -> str:
         """Recover a store within the limit of this handle; returns its id."""

@@ -19,7 +19,8 @@ from pyesdb.node import reconcile, trash
 from pyesdb.node.engine import Node
 from pyesdb.node.listing import missing
 from pyesdb.node.quota import note_one_more
-from pyesdb.node.replacing import replace, taken, used
+from pyesdb.node.replacing import removed, replace, taken, used
+from pyesdb.sqlite import swap
 from pyesdb.telemetry.clock import now_us
 
 _TIMEOUT_S = 15.0
@@ -82,7 +83,8 @@ def _gives_way(node: Node, record: c.Record, default: str) -> bool:
     """Whether a store is replaced by what comes under its id: the default one, if it is unused."""
     if record.store_id != default:
         return False
-    if not reconcile.at_rest(node, record):  # another process makes it just now
+    moving = swap.pending(node.layout.folder(default))  # it has another key in a moment
+    if moving or not reconcile.at_rest(node, record):  # or another process makes it just now
         reconcile.reconcile(node, default, time.monotonic() + _TIMEOUT_S)
     return not used(node, record)
 
@@ -228,9 +230,7 @@ def _remove(node: Node, store_id: str, *, purge: bool) -> bool:
             continue
         reconcile.hook("noted StoreRemoved")
         reconcile.reconcile(node, store_id, time.monotonic() + _TIMEOUT_S)
-        if not keep_s:
-            node.expire_trash()
-        node.start_duties()
+        removed(node, keep_s)
         return True
 
 
