@@ -46,23 +46,6 @@ def held(db: Any) -> Iterator[None]:
         lock.release(holder)
 
 
-def test_flush_and_the_end_have_a_deadline(
-    db: Any, sub: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    db.update_store("default", timeout=0.03)
-    consumer = sub.consume("sub")
-    consumer.ack(consumer.get(0))
-    with held(db):
-        until(lambda: consumer._consuming.sending._posted)
-        with pytest.raises(pyesdb.DeadlineExceeded, match="not lost"):
-            consumer.flush()
-        consumer.__exit__(None, None, None)
-        assert "its last words follow" in caplog.text
-    until(lambda: sub.subscription_info("sub").in_flight == 0)
-    with sub.consume("sub") as again:
-        assert seen(again) == [(2, 1), (3, 1)]
-
-
 def test_a_word_that_rode_in_a_cancelled_claim_is_sent_in_time(data_dir: Path) -> None:
     async def main() -> None:
         async with pyesdb.open_async(data_dir, durability="os") as db:
@@ -127,15 +110,6 @@ def test_an_end_in_a_child_takes_no_lock_of_the_parents(sub: Any) -> None:
         runtime.ended = pyesdb.Forked()
         consumer.__exit__(None, None, None)
         runtime.ended = None
-
-
-def test_the_end_of_a_removed_subscription_is_no_warning(
-    sub: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    with sub.consume("sub") as consumer:
-        consumer.ack(taken(consumer, 2)[:1])
-        sub.remove_subscription("sub")
-    assert caplog.text == ""
 
 
 def test_a_frozen_store_is_logged_once(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import pyesdb
 from pyesdb import select
@@ -319,6 +320,37 @@ def test_an_interrupted_end_stores_what_was_said_and_returns_the_rest(
     until(lambda: sub.subscription_info("sub").in_flight == 0)
     with sub.consume("sub") as consumer:
         assert seen(consumer) == [(3, 1), (4, 1), (5, 1), (6, 1)]
+
+
+def test_flush_and_the_end_have_a_deadline(
+    sub: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else holds the store, as another process would, and the timer has queued an ack."""
+    consumer = sub.consume("sub")
+    consumer.ack(consumer.get(0))
+    runtime = _runtime(consumer)
+    monkeypatch.setattr(runtime, "config", replace(runtime.config, timeout=0.03))
+    lock, holder = runtime._log._lock, object()
+    until(lambda: lock.try_acquire(holder))
+    hands = getattr(consumer._consuming, "_target", consumer._consuming).hands
+    until(lambda: hands.saying()[1])
+    with pytest.raises(pyesdb.DeadlineExceeded, match="not lost"):
+        consumer.flush()
+    consumer.__exit__(None, None, None)
+    assert "its last words follow" in caplog.text
+    lock.release(holder)
+    until(lambda: sub.subscription_info("sub").in_flight == 0)
+    with sub.consume("sub") as again:
+        assert seen(again)[0] == (2, 1)
+
+
+def test_the_end_of_a_removed_subscription_is_no_warning(
+    sub: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sub.consume("sub") as consumer:
+        consumer.ack(taken(consumer, 2)[:1])
+        sub.remove_subscription("sub")
+    assert caplog.text == ""
 
 
 @pytest.mark.usefixtures("sync_only")

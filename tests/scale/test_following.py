@@ -707,6 +707,20 @@ def test_a_poller_that_gets_no_thread_says_so_and_is_started_by_the_next_one(
     assert None not in found
 
 
+def test_a_poller_stays_when_the_main_thread_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other one may be had for who waits next."""
+    monkeypatch.setattr(poller, "LINGER_S", 0.0)
+    looking = poller.Poller(needed=True)
+    assert not looking._look_and_wait()
+    ended = threading.Thread(target=int)
+    ended.start()
+    ended.join()
+    monkeypatch.setattr(threading, "main_thread", lambda: ended)
+    assert looking._look_and_wait()
+    looking.stop()
+    assert not looking._look_and_wait()
+
+
 def test_an_error_of_a_look_reaches_who_waits(told: Told) -> None:
     rung = []
 

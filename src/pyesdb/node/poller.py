@@ -152,7 +152,9 @@ class Poller:
                 w.due <= time.monotonic() for w in self._watched.values()
             ):
                 self._changed.wait(max(0.0, wait))
-            self._running = bool(self._watched) and not self._stopped
+            # when the main thread has ended, there may be no other thread for who waits next
+            wanted = self._watched or not threading.main_thread().is_alive()
+            self._running = bool(wanted) and not self._stopped
             return self._running
 
     def stop(self) -> None:
