@@ -256,6 +256,34 @@ def test_an_interrupt_while_a_store_closes_leaves_it_usable(data_dir: Path) -> N
             assert store.append("s", NewEvent("E"), timeout=5).version == before + 1
 
 
+class InterruptedClose:
+    """A connection; a signal comes when it has just been closed."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._closed = False
+
+    def close(self) -> None:
+        first, self._closed = not self._closed, True
+        self._connection.close()
+        if first:
+            raise KeyboardInterrupt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+def test_an_interrupt_right_behind_the_close_leaves_the_store_usable(data_dir: Path) -> None:
+    with pyesdb.open(data_dir, durability="os") as db:
+        store = db.store()
+        store.append("s", NewEvent("E"))
+        runtime = store._handle.runtime()
+        runtime.applier._connection = InterruptedClose(runtime.applier._connection)
+        with pytest.raises(KeyboardInterrupt):
+            runtime.rest()
+        assert store.append("s", NewEvent("E")).version == 1
+
+
 def test_expiry_reaches_stores_that_rest_and_lets_them_rest(clock: Any, data_dir: Path) -> None:
     with pyesdb.open(data_dir, durability="os") as db:
         ageing = db.create_store("ageing", max_age=60)

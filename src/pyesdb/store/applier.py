@@ -298,7 +298,8 @@ class Applier:
                 connection.close()
             except files.FAILURES as error:
                 logger.warning("closing %s: %s", self._path, error)
-            self._connection = None  # last: who is interrupted before it closes again
+            finally:  # interrupted, too: it may be closed, or is when nobody refers to it
+                self._connection = None
 
     def abandon(self) -> list[object]:
         """After fork: give up the connection without touching the file; the caller keeps it."""
