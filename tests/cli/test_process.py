@@ -75,6 +75,7 @@ def test_it_works_without_rich(tmp_path: Path) -> None:
     assert [line.split()[0] for line in listed.lines] == ["STORE", "acme", "default"]
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_and_json_never_does(tmp_path: Path) -> None:
     pytest.importorskip("rich")
     colours = {"FORCE_COLOR": "1", "TERM": "xterm-256color", "COLUMNS": "200"}

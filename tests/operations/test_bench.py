@@ -31,6 +31,7 @@ def test_turns_alternate_and_the_first_round_warms_up() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_everything_is_measured_in_every_round(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     found = bench.measure(
