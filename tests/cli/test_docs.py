@@ -29,6 +29,7 @@ def short() -> Iterator[str]:
         yield folder
 
 
+@pytest.mark.slow
 def test_the_blocks_of_the_page_print_what_it_says(tmp_path: Path, short: str) -> None:
     text = PAGE.read_text("utf-8")
     pairs = PAIR.findall(text)

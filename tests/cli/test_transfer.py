@@ -63,6 +63,7 @@ def test_selections(filled: Shell, tmp_path: Path, options: list[str], expected:
     assert set(answer) == {"events", "bytes", "digest", "head", "source"}
 
 
+@pytest.mark.slow
 def test_through_a_pipe(filled: Shell) -> None:
     data = ("--data", str(filled.data))
     for form in ("jsonl", "cloudevents"):

@@ -66,6 +66,7 @@ def check(directory: Path, operation: str, *, may_be_undone: bool) -> None:
     assert not list((directory / "trash").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", STEPS)
 def test_killed_between_two_steps(data_dir: Path, operation: str) -> None:
     begin(data_dir)

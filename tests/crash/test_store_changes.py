@@ -120,6 +120,7 @@ def check(directory: Path, operation: str) -> bool:
     return done
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", STEPS)
 def test_killed_between_two_steps(data_dir: Path, operation: str) -> None:
     prepare(data_dir, operation)
