@@ -111,7 +111,7 @@ class Death(Gate):
 
 
 armed: list[Fault] = []
-_mutex = threading.Lock()
+_mutex = threading.RLock()  # a connection may be collected as garbage, and so closed, in here
 _names: dict[int, str] = {}
 _tables: dict[int, _Methods] = {}
 _kept: list[Any] = []
