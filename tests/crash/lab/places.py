@@ -69,7 +69,7 @@ HEADER, PAGE = 24, 4096
 
 def arm(place: str, nth: int, last_word: Callable[[], None]) -> None:
     """Die when this process comes to `place` for the n-th time."""
-    mutex, count = threading.Lock(), 0
+    mutex, count = threading.RLock(), 0
 
     def passed(here: str) -> None:
         nonlocal count
