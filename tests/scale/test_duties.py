@@ -14,8 +14,19 @@ from pyesdb.node.duties import Duties
 from tests.scale.tools import node_of
 
 
+others: set[threading.Thread] = set()
+"""Threads of databases that tests before have left for the garbage collector."""
+
+
+@pytest.fixture(autouse=True)
+def _look() -> None:
+    others.clear()
+    others.update(running())
+
+
 def running() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "pyesdb-duties"]
+    found = [thread for thread in threading.enumerate() if thread.name == "pyesdb-duties"]
+    return [thread for thread in found if thread not in others]
 
 
 def test_no_thread_before_there_is_a_duty_and_none_behind_the_end() -> None:
