@@ -13,7 +13,6 @@ from pyesdb import NewEvent
 from pyesdb.node.duties import Duties
 from tests.scale.tools import node_of
 
-
 others: set[threading.Thread] = set()
 """Threads of databases that tests before have left for the garbage collector."""
 
